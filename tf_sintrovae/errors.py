@@ -1,0 +1,9 @@
+"""The error that a user can mend."""
+
+
+class UserError(Exception):
+    """Bad input from outside: a flag, a file, a shape, a data set that is not there.
+
+    The message is one line that names the value, what was expected and what to do. Commands print it
+    without a traceback and exit with a non-zero code; library users may catch it.
+    """
