@@ -1,0 +1,1 @@
+"""Numerical kernels: functions of tensors, compiled by XLA."""

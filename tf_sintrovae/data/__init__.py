@@ -1,0 +1,1 @@
+"""Data sets: plane densities, digits, image collections."""

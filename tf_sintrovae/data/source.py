@@ -1,0 +1,84 @@
+"""The interface that every data set fits."""
+
+import abc
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+
+class Examples(NamedTuple):
+    """A finite set of labelled examples in memory.
+
+    Attributes:
+        x: [N, *shape] float32; images in [0, 1], channels last.
+        y: [N] int32 class labels; all zero where the data set has none.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Source(abc.ABC):
+    """A data set as training and evaluation see it.
+
+    To add one, subclass it (or `ArraySource`, for data that fit memory) in a file of `tf_sintrovae/data/`
+    and decorate a loader with `@registry.register(name)`.
+
+    Attributes:
+        name: the flag value that names the data set.
+        shape: of one example: `(2,)` for plane densities, `(H, W, C)` for images.
+        num_classes: number of distinct labels; 0 without labels.
+        class_names: one name a label, for figures and reports.
+        num_train: number of training examples, or None for an endless stream.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    num_classes: int
+    class_names: tuple[str, ...]
+    num_train: int | None
+
+    @property
+    def is_image(self) -> bool:
+        """Whether examples are images `[H, W, C]` with pixels in [0, 1]."""
+        return len(self.shape) == 3
+
+    @abc.abstractmethod
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Number of full batches in an epoch (an endless stream counts 100)."""
+
+    @abc.abstractmethod
+    def train_batches(
+        self, batch_size: int, seed: int, start_step: int = 0, num_shards: int = 1, shard: int = 0
+    ) -> tf.data.Dataset:
+        """Endless training batches from step `start_step` on.
+
+        Batch `s` depends on `(seed, s)` alone, never on where the stream was started, so that a resumed run
+        sees exactly what an uninterrupted one would have. With `num_shards > 1` every element is the
+        `shard`-th contiguous slice of the global batch.
+
+        Args:
+            batch_size: examples in a global batch; a multiple of `num_shards`.
+            seed: of the order or of the noise.
+            start_step: optimizer steps already taken.
+            num_shards: number of input pipelines (workers) that share a global batch.
+            shard: index of this one.
+
+        Returns:
+            A dataset of `(x [B / num_shards, *shape] float32, y [B / num_shards] int32)`, prefetched.
+
+        Raises:
+            UserError: fewer examples than `batch_size`.
+        """
+
+    @abc.abstractmethod
+    def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
+        """Examples for evaluation.
+
+        Args:
+            split: `'train'` or `'test'`.
+            limit: at most this many; for finite data the first ones in stored order. An endless stream
+                draws exactly `limit` (5,000 when None), reproducibly from `(seed, split)`.
+            seed: of the draw; finite data ignore it.
+        """

@@ -1,0 +1,1 @@
+"""Measures of models and samples; each a function of arrays that returns a dict."""
