@@ -1,0 +1,516 @@
+"""SoftIntroVAE: encoder, decoder and prior trained against and with each other by `fit`."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_sintrovae import objectives
+from tf_sintrovae.kernels import mixture
+from tf_sintrovae.noise import DecoderNoise, EncoderNoise, NoiseSource, VAENoise
+from tf_sintrovae.objectives import Objective
+from tf_sintrovae.priors import MixtureParameters, Prior
+
+STAGES = ("vae", "introspective")
+PRIOR_PLAYERS = ("decoder", "encoder", "none")
+
+_METRICS = {
+    "vae": ("loss", "rec", "kl"),
+    "introspective": (
+        "encoder_loss",
+        "decoder_loss",
+        "rec",
+        "kl",
+        "kl_rec",
+        "kl_fake",
+        "exp_elbo_rec",
+        "exp_elbo_fake",
+        "assignment_entropy",
+    ),
+}
+
+
+class SoftIntroVAE(keras.Model):
+    """Soft-IntroVAE with a prior as third player (Athanasiadis et al., TMLR 2025).
+
+    Args:
+        encoder: Keras model `x [B, *shape] -> (mean, logvar)`, each [B, L].
+        decoder: Keras model `z [B, L] -> x [B, *shape]`.
+        prior: one of `tf_sintrovae.priors`, with the same L.
+        beta_rec: weight of reconstruction errors.
+        beta_kl: weight of KL divergences.
+        beta_neg: weight of the KL of generated examples in the encoder's loss.
+        alpha: sharpness of the encoder's exponential terms.
+        gamma: weight of generated examples in the decoder's and prior's loss.
+        gamma_r: weight of their reconstruction; at 0 its decoder passes are not built.
+        responsibility_reg: weight r of the responsibility regularisation.
+        scale: s; one over the number of values in an example when None.
+        num_mc_samples: M, samples of each posterior that estimate its KL.
+        prior_player: with whom the prior steps in the introspective stage: 'decoder', 'encoder', or 'none'
+            (fixed).
+        seed: of all noise.
+
+    Attributes:
+        stage: 'vae' or 'introspective'; may be set between calls of `fit`.
+        step: int64 variable, training steps taken.
+
+    Raises:
+        ValueError: an unknown `prior_player`, or sizes of encoder, decoder and prior that do not fit.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        prior: Prior,
+        *,
+        beta_rec: float = 1.0,
+        beta_kl: float = 1.0,
+        beta_neg: float = 256.0,
+        alpha: float = 2.0,
+        gamma: float = 1.0,
+        gamma_r: float = 0.0,
+        responsibility_reg: float = 0.0,
+        scale: float | None = None,
+        num_mc_samples: int = 100,
+        prior_player: str = "decoder",
+        seed: int = 0,
+        name: str = "soft_intro_vae",
+    ):
+        super().__init__(name=name)
+        if prior_player not in PRIOR_PLAYERS:
+            raise ValueError(f"prior_player {prior_player!r}: expected one of {PRIOR_PLAYERS}")
+        shape = _check_sizes(encoder, decoder, prior)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.prior = prior
+        if scale is None:
+            scale = 1.0 / float(tf.reduce_prod(shape))
+        self.objective = Objective(
+            beta_rec, beta_kl, beta_neg, alpha, gamma, gamma_r, responsibility_reg, scale
+        )
+        self.num_mc_samples = num_mc_samples
+        self.prior_player = prior_player
+        self.seed = seed
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        names = dict.fromkeys(name for names in _METRICS.values() for name in names)
+        self._trackers = {name: keras.metrics.Mean(name) for name in names}
+        self._stage = "vae"
+        self.built = True
+
+    # Public interface ------------------------------------------------------------------------------
+
+    @property
+    def stage(self) -> str:
+        """'vae' or 'introspective'."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: str) -> None:
+        if stage not in STAGES:
+            raise ValueError(f"stage {stage!r}: expected one of {STAGES}")
+        self._stage = stage
+        self.retrace()
+
+    @property
+    def latent_dim(self) -> int:
+        """L."""
+        return self.prior.latent_dim
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The running means of the present stage (and of evaluation)."""
+        return [self._trackers[name] for name in _METRICS[self.stage]]
+
+    def retrace(self) -> None:
+        """Drops the compiled training step, which Keras would otherwise go on using after a change."""
+        self.train_function = None
+
+    def hand_over(self) -> None:
+        """VampPrior -> free mixture: copies the parameters and lets all three optimizers start afresh."""
+        self.prior.hand_over(self.encoder)
+        for optimizer in self.optimizers:
+            _reset_slots(optimizer)
+        self.retrace()
+
+    def start_introspection(self) -> None:
+        """Ends the VAE stage: freezes the clipping range and switches to the introspective losses."""
+        if self.prior_player == "decoder":
+            self.prior.start_introspection()
+        self.stage = "introspective"
+
+    def compile(
+        self,
+        encoder_optimizer: Any = "adam",
+        decoder_optimizer: Any = "adam",
+        prior_optimizer: Any = "adam",
+        **kwargs: Any,
+    ) -> None:
+        """Takes one optimizer a player and builds all three.
+
+        Args:
+            encoder_optimizer: Keras optimizer or its name; three different objects are needed.
+            decoder_optimizer: likewise.
+            prior_optimizer: likewise.
+            **kwargs: for `keras.Model.compile`: `jit_compile`, `steps_per_execution`, `run_eagerly`.
+
+        Raises:
+            ValueError: one optimizer object given for two players.
+        """
+        optimizers = [
+            keras.optimizers.get(optimizer)
+            for optimizer in (encoder_optimizer, decoder_optimizer, prior_optimizer)
+        ]
+        if len(set(map(id, optimizers))) < 3:
+            raise ValueError("each player needs an optimizer of its own: pass three objects")
+        # Keras wraps its one optimizer for loss scaling; here each player's scale is its own.
+        kwargs.setdefault("auto_scale_loss", False)
+        super().compile(optimizer=optimizers[0], **kwargs)
+        self.encoder_optimizer, self.decoder_optimizer, self.prior_optimizer = optimizers
+        players = (self.encoder, self.decoder, self.prior)
+        for optimizer, player in zip(optimizers, players, strict=True):
+            optimizer.build(player.trainable_variables)
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """The encoder's, decoder's and prior's optimizer."""
+        return [self.encoder_optimizer, self.decoder_optimizer, self.prior_optimizer]
+
+    def call(self, x, training=False):
+        """The reconstruction of x [B, *shape] from the posterior mean."""
+        mean, _ = self.encoder(x, training=training)
+        return self.decoder(mean, training=training)
+
+    def save(self, *args, **kwargs):
+        """Not supported: points to the export.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "SoftIntroVAE is saved as a SavedModel: use tf_sintrovae.export.export(model, path)"
+        )
+
+    # Steps, as `fit` and `evaluate` call them ------------------------------------------------------
+
+    def train_step(self, data) -> dict[str, tf.Tensor]:
+        """One step of all players on a batch `x` or `(x, y)`; labels are not used."""
+        x = keras.utils.unpack_x_y_sample_weight(data)[0]
+        noise = self._noise(x)
+        if self.stage == "vae":
+            values = self.vae_step(x, noise.vae())
+        else:
+            values, posterior = self.encoder_step(x, noise.encoder_player())
+            values |= self.decoder_prior_step(x, posterior, noise.decoder_player())
+        self.step.assign_add(1)
+        for name in _METRICS[self.stage]:
+            self._trackers[name].update_state(values[name])
+        return {name: self._trackers[name].result() for name in _METRICS[self.stage]}
+
+    def test_step(self, data) -> dict[str, tf.Tensor]:
+        """The VAE loss and its terms on a batch, in inference mode."""
+        x = keras.utils.unpack_x_y_sample_weight(data)[0]
+        noise = self._noise(x).vae()
+        prior = self.prior.distribution(self.encoder)
+        mean, logvar = self.encoder(x, training=False)
+        reconstruction = self.decoder(
+            objectives.reparameterize(mean, logvar, noise.z), training=False
+        )
+        rec = objectives.reconstruction_error(x, reconstruction)
+        kl, _ = self._kl(mean, logvar, noise.kl, prior)
+        values = {"loss": objectives.vae_loss(rec, kl, self.objective), "rec": rec, "kl": kl}
+        for name, value in values.items():
+            self._trackers[name].update_state(value)
+        return {name: self._trackers[name].result() for name in values}
+
+    # The players' steps ----------------------------------------------------------------------------
+    #
+    # The prior's tape records how its parameters (a mixture's, or an encoder pass for the VampPrior) come
+    # about, the other player's tape what follows from them. The gradient at the parameters joins the two,
+    # so that nothing is computed twice although each player has a tape of its own.
+
+    def vae_step(self, x: tf.Tensor, noise: VAENoise) -> dict[str, tf.Tensor]:
+        """Stage 1: one loss, and each player's optimizer steps on it."""
+        with tf.GradientTape() as prior_tape:
+            parameters = self.prior.parameters(self.encoder, training=True)
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            prior = self.prior.from_parameters(parameters)
+            mean, logvar = self.encoder(x, training=True)
+            reconstruction = self.decoder(
+                objectives.reparameterize(mean, logvar, noise.z), training=True
+            )
+            rec = objectives.reconstruction_error(x, reconstruction)
+            kl, _ = self._kl(mean, logvar, noise.kl, prior)
+            loss = objectives.vae_loss(rec, kl, self.objective)
+            scaled = self._share(self.encoder_optimizer.scale_loss(loss))
+        encoder_grads, decoder_grads, parameter_grads = tape.gradient(
+            scaled,
+            (
+                self.encoder.trainable_variables,
+                self.decoder.trainable_variables,
+                parameters,
+            ),
+        )
+        prior_grads, through_prior = self._prior_gradients(prior_tape, parameters, parameter_grads)
+        encoder_grads = _add(encoder_grads, through_prior)
+        source = self.encoder_optimizer
+        self._apply(self.encoder_optimizer, encoder_grads, self.encoder.trainable_variables, source)
+        self._apply(self.decoder_optimizer, decoder_grads, self.decoder.trainable_variables, source)
+        self._apply(self.prior_optimizer, prior_grads, self.prior.active_variables, source)
+        return {"loss": loss, "rec": rec, "kl": kl}
+
+    def encoder_step(
+        self, x: tf.Tensor, noise: EncoderNoise
+    ) -> tuple[dict[str, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+        """The encoder player's step (with the prior, if they are paired).
+
+        Returns:
+            The losses, and the real batch's posterior `(mean, logvar, z)` as the decoder player needs it.
+        """
+        paired = self.prior_player == "encoder"
+        with tf.GradientTape() as prior_tape:
+            parameters = self.prior.parameters(self.encoder, training=True)
+        if not paired:
+            parameters = parameters.stop_gradient()
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            losses, posterior = self._encoder_loss(x, noise, parameters)
+            scaled = self._share(self.encoder_optimizer.scale_loss(losses["encoder_loss"]))
+        variables = self.encoder.trainable_variables
+        source = self.encoder_optimizer
+        if not paired:
+            self._apply(self.encoder_optimizer, tape.gradient(scaled, variables), variables, source)
+            return losses, posterior
+        encoder_grads, parameter_grads = tape.gradient(scaled, (variables, parameters))
+        prior_grads, through_prior = self._prior_gradients(prior_tape, parameters, parameter_grads)
+        self._apply(self.encoder_optimizer, _add(encoder_grads, through_prior), variables, source)
+        self._apply(self.prior_optimizer, prior_grads, self.prior.active_variables, source)
+        return losses, posterior
+
+    def decoder_prior_step(
+        self,
+        x: tf.Tensor,
+        posterior: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        noise: DecoderNoise,
+    ) -> dict[str, tf.Tensor]:
+        """The decoder player's step (with the prior, if they are paired), the encoder frozen."""
+        paired = self.prior_player == "decoder"
+        with tf.GradientTape() as prior_tape:
+            parameters = self.prior.parameters(self.encoder, training=True)
+        if not paired:
+            parameters = parameters.stop_gradient()
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            losses = self._decoder_loss(x, posterior, noise, parameters)
+            scaled = self._share(self.decoder_optimizer.scale_loss(losses["decoder_loss"]))
+        variables = self.decoder.trainable_variables
+        source = self.decoder_optimizer
+        if not paired:
+            self._apply(self.decoder_optimizer, tape.gradient(scaled, variables), variables, source)
+            return losses
+        decoder_grads, parameter_grads = tape.gradient(scaled, (variables, parameters))
+        prior_grads, _ = self._prior_gradients(prior_tape, parameters, parameter_grads)
+        self._apply(self.decoder_optimizer, decoder_grads, variables, source)
+        self._apply(self.prior_optimizer, prior_grads, self.prior.active_variables, source)
+        return losses
+
+    # Losses of a step ------------------------------------------------------------------------------
+
+    def _encoder_loss(self, x, noise: EncoderNoise, parameters: MixtureParameters):
+        prior = self.prior.from_parameters(parameters)
+        frozen_prior = self.prior.from_parameters(parameters.stop_gradient())
+        mean, logvar = self.encoder(x, training=True)
+        z = objectives.reparameterize(mean, logvar, noise.z_real)  # [B, L]
+        x_rec = self.decoder(z, training=True)
+        x_fake = self._fake(parameters, noise)
+        # Detached as the encoder's input only: as targets they carry a gradient.
+        rec_posterior = self.encoder(tf.stop_gradient(x_rec), training=True)
+        fake_posterior = self.encoder(tf.stop_gradient(x_fake), training=True)
+        mean_2, logvar_2 = _concat(rec_posterior, fake_posterior)  # [2B, L]
+        z_rec, z_fake = tf.split(objectives.reparameterize(mean_2, logvar_2, noise.z_generated), 2)
+        rec_rec = objectives.reconstruction_error(x_rec, self.decoder(z_rec, training=True))
+        rec_fake = objectives.reconstruction_error(x_fake, self.decoder(z_fake, training=True))
+
+        kl, mean_responsibilities = self._kl(
+            mean, logvar, noise.kl_real, prior, self._statistics_needed
+        )
+        kl_generated, _ = self._kl(mean_2, logvar_2, noise.kl_generated, frozen_prior)
+        kl_rec, kl_fake = tf.split(kl_generated, 2)
+        rec = objectives.reconstruction_error(x, x_rec)
+        regulariser = self._regulariser(mean_responsibilities, rec.dtype)
+        loss = objectives.encoder_loss(
+            (rec, kl),
+            (rec_rec, kl_rec),
+            (rec_fake, kl_fake),
+            regulariser if self.objective.responsibility_reg else 0.0,
+            self.objective,
+        )
+        losses = {
+            "encoder_loss": loss,
+            "rec": rec,
+            "kl": kl,
+            "kl_rec": kl_rec,
+            "kl_fake": kl_fake,
+            "exp_elbo_rec": objectives.exp_elbo(rec_rec, kl_rec, self.objective),
+            "exp_elbo_fake": objectives.exp_elbo(rec_fake, kl_fake, self.objective),
+            "assignment_entropy": -regulariser,
+        }
+        return losses, tuple(map(tf.stop_gradient, (mean, logvar, z)))
+
+    def _decoder_loss(self, x, posterior, noise: DecoderNoise, parameters: MixtureParameters):
+        prior = self.prior.from_parameters(parameters)
+        frozen_prior = self.prior.from_parameters(parameters.stop_gradient())
+        mean, logvar, z = posterior
+        x_fake = self._fake(parameters, noise)
+        x_rec = self.decoder(z, training=True)
+        mean_2, logvar_2 = _concat(
+            self.encoder(x_rec, training=True), self.encoder(x_fake, training=True)
+        )  # [2B, L]
+        kl, _ = self._kl(mean, logvar, noise.kl_real, prior)
+        kl_generated, _ = self._kl(mean_2, logvar_2, noise.kl_generated, frozen_prior)
+        rec = objectives.reconstruction_error(x, x_rec)
+        rec_generated = None
+        if self.objective.gamma_r:
+            z_generated = objectives.reparameterize(mean_2, logvar_2, noise.z_generated)
+            rec_generated = self._reconstruction_of_generated(x_rec, x_fake, z_generated)
+        loss = objectives.decoder_prior_loss((rec, kl), kl_generated, rec_generated, self.objective)
+        return {"decoder_loss": loss}
+
+    def _reconstruction_of_generated(self, x_rec, x_fake, z_generated):
+        """The gamma_r term: [2B] errors of decoding the detached posteriors of detached examples."""
+        errors = [
+            objectives.reconstruction_error(
+                tf.stop_gradient(target), self.decoder(z, training=True)
+            )
+            for target, z in zip(
+                (x_rec, x_fake), tf.split(tf.stop_gradient(z_generated), 2), strict=True
+            )
+        ]
+        return tf.concat(errors, axis=0)
+
+    def _fake(self, parameters: MixtureParameters, noise: EncoderNoise | DecoderNoise) -> tf.Tensor:
+        """Decoded prior samples [B, *shape]; differentiable in loc and logvar, not in the weights."""
+        component = mixture.sample_components(noise.component, tf.stop_gradient(parameters.logits))
+        z = mixture.component_sample(component, noise.prior, parameters.loc, parameters.logvar)
+        return self.decoder(z, training=True)
+
+    def _kl(self, mean, logvar, eps, prior, statistics=False):
+        """KL of posteriors [B] and, on request, the mean responsibilities [K] of their samples."""
+        z = objectives.posterior_samples(mean, logvar, eps)  # [M B, L]
+        mean_responsibilities = None
+        if statistics:
+            log_prob, mean_responsibilities = prior.log_prob_and_mean_responsibilities(z)
+        else:
+            log_prob = prior.log_prob(z)
+        return objectives.monte_carlo_kl(logvar, eps, log_prob), mean_responsibilities
+
+    @property
+    def _statistics_needed(self) -> bool:
+        return self.prior.num_components > 1
+
+    def _regulariser(self, mean_responsibilities, dtype):
+        """R over the global batch; zero for a prior of one component, which has nothing to spread."""
+        if mean_responsibilities is None:
+            return tf.zeros((), dtype)
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            mean_responsibilities = context.all_reduce(
+                tf.distribute.ReduceOp.MEAN, mean_responsibilities
+            )
+        return objectives.negative_assignment_entropy(mean_responsibilities)
+
+    # Gradients -------------------------------------------------------------------------------------
+
+    def _prior_gradients(self, prior_tape, parameters, parameter_grads):
+        """Carries the gradient at the prior's parameters on to its variables and to the encoder."""
+        return prior_tape.gradient(
+            parameters,
+            (self.prior.active_variables, self.encoder.trainable_variables),
+            output_gradients=parameter_grads,
+        )
+
+    def _share(self, loss: tf.Tensor) -> tf.Tensor:
+        """This replica's share of the loss: Keras sums gradients over replicas."""
+        return loss / tf.cast(_num_replicas(), loss.dtype)
+
+    def _apply(self, optimizer, grads, variables, source) -> None:
+        """Steps `optimizer` on gradients whose loss was scaled by `source`."""
+        if not variables:
+            return
+        scales = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in (optimizer, source)]
+        if optimizer is not source and any(scales):
+            one = tf.ones((), tf.float32)
+            ratio = optimizer.scale_loss(one) / source.scale_loss(one)
+            grads = [None if g is None else g * tf.cast(ratio, g.dtype) for g in grads]
+        optimizer.apply(grads, variables)
+
+    def _noise(self, x) -> NoiseSource:
+        context = tf.distribute.get_replica_context()
+        replica = 0 if context is None else context.replica_id_in_sync_group
+        return NoiseSource(
+            self.seed,
+            self.step.value,
+            tf.shape(x)[0],
+            self.latent_dim,
+            self.num_mc_samples,
+            self.prior.variable_dtype,
+            _num_replicas(),
+            replica,
+        )
+
+
+def _num_replicas() -> int:
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _concat(first, second):
+    """Joins two posteriors: ((mean, logvar), (mean, logvar)) -> ([2B, L], [2B, L])."""
+    return tuple(tf.concat(pair, axis=0) for pair in zip(first, second, strict=True))
+
+
+def _add(grads, others):
+    """Adds two lists of gradients; None stands for zero."""
+    return [
+        b if a is None else a if b is None else a + b for a, b in zip(grads, others, strict=True)
+    ]
+
+
+def _reset_slots(optimizer: keras.optimizers.Optimizer) -> None:
+    """Sets an optimizer's moments and its step count to zero; the learning rate stays."""
+    for variable in optimizer.variables:
+        if variable is not optimizer.learning_rate:
+            variable.assign(tf.zeros_like(variable.value))
+
+
+def _check_sizes(encoder, decoder, prior) -> tuple[int, ...]:
+    """The shape of one example, after checking that the three players fit each other."""
+    for name, network in (("encoder", encoder), ("decoder", decoder)):
+        if not network.built:
+            raise ValueError(f"the {name} is not built yet: give it an Input or call it on a batch")
+    if isinstance(encoder.output, (tuple, list)) and len(encoder.output) == 2:
+        mean, logvar = encoder.output
+    else:
+        raise ValueError("the encoder must return (mean, logvar), each [batch, latent_dim]")
+    sizes = {
+        "encoder mean": mean.shape[-1],
+        "encoder logvar": logvar.shape[-1],
+        "decoder input": decoder.input.shape[-1],
+        "prior": prior.latent_dim,
+    }
+    if len(set(sizes.values())) > 1:
+        text = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"latent dimensions differ: {text}")
+    if tuple(encoder.input.shape[1:]) != tuple(decoder.output.shape[1:]):
+        raise ValueError(
+            f"the encoder takes {tuple(encoder.input.shape[1:])}, "
+            f"the decoder gives {tuple(decoder.output.shape[1:])}: they must agree"
+        )
+    return tuple(decoder.output.shape[1:])

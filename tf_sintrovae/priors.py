@@ -1,0 +1,287 @@
+"""The third player: priors over the latent space.
+
+Every prior gives its parameters as tensors (`parameters`), which the training step differentiates, and as a
+TFP distribution (`distribution`) for anyone who holds it. Both are made anew at each call, from the values
+that the variables have then.
+"""
+
+import abc
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tf_sintrovae.distributions import DiagonalGaussianMixture
+
+tfd = tfp.distributions
+
+
+class MixtureParameters(NamedTuple):
+    """A mixture of diagonal Gaussians as tensors.
+
+    Attributes:
+        loc: [K, L] means.
+        logvar: [K, L] log-variances.
+        logits: [K] unnormalised log weights.
+    """
+
+    loc: tf.Tensor
+    logvar: tf.Tensor
+    logits: tf.Tensor
+
+    def stop_gradient(self) -> "MixtureParameters":
+        """The same parameters, frozen."""
+        return MixtureParameters(*map(tf.stop_gradient, self))
+
+
+class Prior(keras.layers.Layer, abc.ABC):
+    """What the model needs of a prior.
+
+    Attributes:
+        num_components: K.
+        latent_dim: L.
+    """
+
+    def __init__(self, num_components: int, latent_dim: int, name: str = "prior"):
+        if num_components < 1 or latent_dim < 1:
+            raise ValueError(
+                f"num_components {num_components} and latent_dim {latent_dim} must be at least 1"
+            )
+        super().__init__(name=name, dtype=keras.config.dtype_policy().variable_dtype)
+        self.num_components = num_components
+        self.latent_dim = latent_dim
+        self.built = True
+
+    @property
+    def active_variables(self) -> list[keras.Variable]:
+        """The variables that the prior player trains at present."""
+        return self.trainable_variables
+
+    @abc.abstractmethod
+    def parameters(self, encoder=None, training: bool = False) -> MixtureParameters:
+        """The prior's parameters, differentiable in `active_variables` (and in the encoder, if used).
+
+        Args:
+            encoder: the model's encoder; needed by the VampPrior.
+            training: batch-norm mode of the encoder pass.
+        """
+
+    def from_parameters(self, parameters: MixtureParameters) -> tfd.Distribution:
+        """The TFP distribution over z [L] that has `parameters`."""
+        return DiagonalGaussianMixture(*parameters)
+
+    def distribution(self, encoder=None) -> tfd.Distribution:
+        """The prior as a TFP distribution over z [L], in inference mode."""
+        return self.from_parameters(self.parameters(encoder))
+
+    def start_introspection(self) -> None:
+        """Called once, at the end of the VAE stage."""
+
+
+class StandardNormalPrior(Prior):
+    """N(0, I): the prior of the vanilla Soft-IntroVAE; nothing to learn, one component."""
+
+    def __init__(self, latent_dim: int, name: str = "prior"):
+        super().__init__(1, latent_dim, name)
+
+    def parameters(self, encoder=None, training=False) -> MixtureParameters:
+        """Zeros: mean 0, log-variance 0, one component."""
+        zeros = tf.zeros((1, self.latent_dim), self.variable_dtype)
+        return MixtureParameters(zeros, zeros, zeros[:, 0])
+
+    def from_parameters(self, parameters: MixtureParameters) -> tfd.Distribution:
+        """`tfd.MultivariateNormalDiag`: the closed form, cheaper than a mixture of one."""
+        loc = parameters.loc[0]
+        return tfd.MultivariateNormalDiag(loc, tf.ones_like(loc))
+
+
+class VampPrior(Prior):
+    """A mixture of the encoder's posteriors at K learnable pseudo-inputs (Tomczak & Welling, 2018).
+
+    The encoder is handed over at each call and never held: its weights belong to the encoder's player.
+
+    Args:
+        pseudo_inputs: [K, *shape] initial pseudo-inputs, usually training examples.
+        latent_dim: L.
+        learn_weights: train the logits; otherwise they stay uniform.
+        clip: hard limits of the pseudo-inputs, or None. The gradient is zero at and beyond them.
+    """
+
+    def __init__(
+        self,
+        pseudo_inputs: np.ndarray,
+        latent_dim: int,
+        learn_weights: bool = True,
+        clip: tuple[float, float] | None = None,
+        name: str = "vamp_prior",
+    ):
+        super().__init__(len(pseudo_inputs), latent_dim, name)
+        self.clip = clip
+        self.pseudo_inputs = self.add_weight(
+            name="pseudo_inputs", shape=pseudo_inputs.shape, initializer="zeros"
+        )
+        self.pseudo_inputs.assign(pseudo_inputs)
+        self.logits = self.add_weight(
+            name="logits",
+            shape=(self.num_components,),
+            initializer="zeros",
+            trainable=learn_weights,
+        )
+
+    def parameters(self, encoder=None, training=False) -> MixtureParameters:
+        """The posteriors at the pseudo-inputs, by one encoder pass of their own."""
+        if encoder is None:
+            raise ValueError("the VampPrior is made of the encoder's posteriors: pass the encoder")
+        inputs = tf.convert_to_tensor(self.pseudo_inputs.value)
+        if self.clip is not None:
+            inputs = hard_clip(inputs, *self.clip)
+        loc, logvar = encoder(inputs, training=training)
+        return MixtureParameters(loc, logvar, tf.convert_to_tensor(self.logits.value))
+
+
+class MixturePrior(Prior):
+    """A mixture of K diagonal Gaussians with free parameters, and adaptive variance clipping (paper, Sec. 4).
+
+    Args:
+        num_components: K.
+        latent_dim: L.
+        learn_weights: train the logits; otherwise they keep their values.
+        clip_variance: freeze the range of the log-variances at the end of the VAE stage and clip softly to
+            it from then on.
+        seed: of the initial means, drawn from N(0, I); log-variances and logits start at 0.
+    """
+
+    def __init__(
+        self,
+        num_components: int,
+        latent_dim: int,
+        learn_weights: bool = True,
+        clip_variance: bool = True,
+        seed: int = 0,
+        name: str = "mixture_prior",
+    ):
+        super().__init__(num_components, latent_dim, name)
+        self.clip_variance = clip_variance
+        shape = (num_components, latent_dim)
+        self.loc = self.add_weight(
+            name="loc", shape=shape, initializer=keras.initializers.RandomNormal(0.0, 1.0, seed)
+        )
+        self.logvar = self.add_weight(name="logvar", shape=shape, initializer="zeros")
+        self.logits = self.add_weight(
+            name="logits", shape=(num_components,), initializer="zeros", trainable=learn_weights
+        )
+        # Without limits (-inf, inf) the clip is the identity, so one graph serves before and after.
+        self.min_logvar = self._limit("min_logvar", -np.inf)
+        self.max_logvar = self._limit("max_logvar", np.inf)
+
+    def _limit(self, name: str, value: float) -> keras.Variable:
+        return self.add_weight(
+            name=name,
+            shape=(self.latent_dim,),
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+        )
+
+    def parameters(self, encoder=None, training=False) -> MixtureParameters:
+        """The free parameters, log-variances clipped once `start_introspection` was called."""
+        logvar = soft_clip(
+            tf.convert_to_tensor(self.logvar.value),
+            tf.convert_to_tensor(self.min_logvar.value),
+            tf.convert_to_tensor(self.max_logvar.value),
+        )
+        return MixtureParameters(
+            tf.convert_to_tensor(self.loc.value), logvar, tf.convert_to_tensor(self.logits.value)
+        )
+
+    def assign(self, parameters: MixtureParameters) -> None:
+        """Copies loc, logvar [K, L] and logits [K] into the variables."""
+        self.loc.assign(parameters.loc)
+        self.logvar.assign(parameters.logvar)
+        self.logits.assign(parameters.logits)
+
+    def start_introspection(self) -> None:
+        """Freezes the range of each dimension's log-variances over the components, if clipping is on."""
+        if self.clip_variance:
+            self.min_logvar.assign(tf.reduce_min(self.logvar.value, axis=0))
+            self.max_logvar.assign(tf.reduce_max(self.logvar.value, axis=0))
+
+
+class WarmStartedMixturePrior(Prior):
+    """A VampPrior up to the hand-over, a free mixture from then on (paper, Sec. 4).
+
+    Both exist from the start, so that a checkpoint has one structure throughout.
+
+    Args:
+        vamp: the prior of the first phase.
+        mixture: the prior that takes over, of the same size.
+    """
+
+    def __init__(self, vamp: VampPrior, mixture: MixturePrior, name: str = "prior"):
+        super().__init__(mixture.num_components, mixture.latent_dim, name)
+        if vamp.num_components != mixture.num_components:
+            raise ValueError(
+                f"vamp has {vamp.num_components} components, mixture {mixture.num_components}: "
+                "the hand-over needs equal numbers"
+            )
+        self.vamp = vamp
+        self.mixture = mixture
+        self.handed_over = False
+
+    @property
+    def active(self) -> Prior:
+        """The prior in force."""
+        return self.mixture if self.handed_over else self.vamp
+
+    @property
+    def active_variables(self) -> list[keras.Variable]:
+        """The trainable variables of the prior in force."""
+        return self.active.trainable_variables
+
+    def parameters(self, encoder=None, training=False) -> MixtureParameters:
+        """The parameters of the prior in force."""
+        return self.active.parameters(encoder, training)
+
+    def hand_over(self, encoder) -> None:
+        """Turns the VampPrior into free parameters: means, log-variances and log weights are copied.
+
+        Args:
+            encoder: gives the posteriors at the pseudo-inputs, in one training-mode pass.
+        """
+        loc, logvar, logits = self.vamp.parameters(encoder, training=True)
+        self.mixture.assign(MixtureParameters(loc, logvar, tf.nn.log_softmax(logits)))
+        self.handed_over = True
+
+    def start_introspection(self) -> None:
+        """Freezes the mixture's clipping range, if the mixture is in force."""
+        self.active.start_introspection()
+
+
+def hard_clip(x: tf.Tensor, low: float, high: float) -> tf.Tensor:
+    """Clips to [low, high] with zero gradient at the limits as well as beyond them."""
+    return tf.where((x > low) & (x < high), x, tf.stop_gradient(tf.clip_by_value(x, low, high)))
+
+
+def soft_clip(logvar: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
+    """Adaptive variance clipping: pushes log-variances softly back into a frozen range.
+
+    `logvar - softplus_b(logvar - high) + softplus_b(low - logvar)` with sharpness
+    `b = 10 / (|high - low| + 1e-8)`; where `high == low` the result is `high`, without gradient.
+
+    Args:
+        logvar: [K, L].
+        low: [L] least log-variance, -inf for no limit.
+        high: [L] greatest log-variance, inf for no limit.
+
+    Returns:
+        [K, L] clipped log-variances.
+    """
+    limited = tf.math.is_finite(low) & tf.math.is_finite(high)
+    # Inactive branches get harmless numbers: a gradient through `where` must not meet inf - inf.
+    low, high = tf.where(limited, low, 0.0), tf.where(limited, high, 1.0)
+    sharpness = 10.0 / (tf.abs(high - low) + tf.constant(1e-8, logvar.dtype))
+    above = tf.math.softplus(sharpness * (logvar - high)) / sharpness
+    below = tf.math.softplus(sharpness * (low - logvar)) / sharpness
+    clipped = tf.where(high == low, tf.stop_gradient(high), logvar - above + below)
+    return tf.where(limited, clipped, logvar)
