@@ -1,6 +1,7 @@
 """The interface that every data set fits."""
 
 import abc
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -82,3 +83,18 @@ class Source(abc.ABC):
                 draws exactly `limit` (5,000 when None), reproducibly from `(seed, split)`.
             seed: of the draw; finite data ignore it.
         """
+
+    def batches(self, split: str, batch_size: int, limit: int | None = None) -> Iterator[Examples]:
+        """The same examples as `examples(split, limit)` in the same order, a batch at a time.
+
+        Args:
+            split: `'train'` or `'test'`.
+            batch_size: examples in a batch; the last one may hold fewer.
+            limit: at most this many examples in all.
+
+        Yields:
+            `Examples` of up to `batch_size` rows.
+        """
+        x, y = self.examples(split, limit)
+        for start in range(0, len(x), batch_size):
+            yield Examples(x[start : start + batch_size], y[start : start + batch_size])

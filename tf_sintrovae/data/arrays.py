@@ -1,0 +1,181 @@
+"""Data sets that fit memory."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from tf_sintrovae.data.source import Examples, Source
+from tf_sintrovae.errors import UserError
+
+# End of the ranges that stand for endless ones.
+LAST = np.iinfo(np.int64).max
+
+
+class ArraySource(Source):
+    """A data set held in NumPy arrays, one's own for example.
+
+    `uint8` arrays stay so in memory and become float32 in [0, 1] (divided by 255) batch by batch;
+    floating-point arrays are taken as they are. An epoch is a fresh permutation of the training
+    split, without the last partial batch.
+
+    Example: `ArraySource("mine", *held_out(images, labels))`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        x_train: np.ndarray,
+        y_train: np.ndarray | None = None,
+        x_test: np.ndarray | None = None,
+        y_test: np.ndarray | None = None,
+        class_names: tuple[str, ...] | None = None,
+    ):
+        """Wraps arrays.
+
+        Args:
+            name: of the data set.
+            x_train: [N, *shape] uint8 or floating; images channels last.
+            y_train: [N] integer labels from 0 on; None without labels.
+            x_test: [M, *shape] of the same kind; None without a test split.
+            y_test: [M] integer labels.
+            class_names: one a label; by default the labels as text.
+
+        Raises:
+            UserError: arrays of a wrong dtype or of shapes that do not match.
+        """
+        x_test = x_train[:0] if x_test is None else x_test
+        if x_train.shape[1:] != x_test.shape[1:]:
+            raise UserError(
+                f"data set {name!r}: training examples of shape {x_train.shape[1:]} and test "
+                f"examples of shape {x_test.shape[1:]} differ: give both the same shape"
+            )
+        labels = [y for y in (y_train, y_test) if y is not None and len(y)]
+        found = 1 + max((int(np.max(y)) for y in labels), default=-1)
+        self.name = name
+        self.shape = tuple(x_train.shape[1:])
+        self.class_names = tuple(class_names or map(str, range(found)))
+        self.num_classes = len(self.class_names)
+        self.num_train = len(x_train)
+        self._splits = {
+            "train": _checked(name, x_train, y_train, self.num_classes),
+            "test": _checked(name, x_test, y_test, self.num_classes),
+        }
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """See `Source`."""
+        return self.num_train // batch_size
+
+    def train_batches(
+        self, batch_size: int, seed: int, start_step: int = 0, num_shards: int = 1, shard: int = 0
+    ) -> tf.data.Dataset:
+        """See `Source`."""
+        steps = self.steps_per_epoch(batch_size)
+        if not steps:
+            raise UserError(
+                f"data set {self.name!r} has {self.num_train} training examples, fewer than "
+                f"batch_size={batch_size}: lower batch_size"
+            )
+        rows = batch_size // num_shards
+        mine = slice(shard * rows, (shard + 1) * rows)
+        # On the CPU, whatever device is the default: the GPU's memory is for the model.
+        with tf.device("CPU:0"):
+            x, y = map(tf.constant, self._splits["train"])
+
+        def epoch_order(epoch):
+            order = tf.random.experimental.stateless_shuffle(
+                tf.range(self.num_train, dtype=tf.int64), [seed, epoch], alg="philox"
+            )
+            order = tf.reshape(order[: steps * batch_size], [steps, batch_size])
+            return tf.data.Dataset.from_tensor_slices(order[:, mine])
+
+        def batch(index):
+            return _to_float(tf.gather(x, index)), tf.gather(y, index)
+
+        epochs = tf.data.Dataset.range(start_step // steps, LAST)
+        return finished(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
+
+    def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
+        """See `Source`."""
+        x, y = self._split(split)
+        return Examples(_to_float_numpy(x[:limit]), y[:limit])
+
+    def batches(self, split: str, batch_size: int, limit: int | None = None) -> Iterator[Examples]:
+        """See `Source`; only one batch at a time is held as float32."""
+        x, y = self._split(split)
+        for start in range(0, len(x[:limit]), batch_size):
+            rows = slice(start, min(start + batch_size, len(x[:limit])))
+            yield Examples(_to_float_numpy(x[rows]), y[rows])
+
+    def _split(self, split: str) -> Examples:
+        x, y = self._splits[split]
+        if not len(x):
+            raise UserError(f"data set {self.name!r} has no {split} examples: give some")
+        return Examples(x, y)
+
+
+def held_out(
+    x: np.ndarray, y: np.ndarray | None = None, seed: int = 0, fraction: float = 0.1
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
+    """Splits examples at random into training and test, in the order of `ArraySource`.
+
+    Args:
+        x: [N, ...] examples.
+        y: [N] labels, or None.
+        seed: of the split.
+        fraction: of the examples that go into the test split.
+
+    Returns:
+        `(x_train, y_train, x_test, y_test)`, each split in stored order.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(x))
+    num_test = max(1, round(fraction * len(x)))
+    test, train = np.sort(shuffled[:num_test]), np.sort(shuffled[num_test:])
+    if y is None:
+        return x[train], None, x[test], None
+    return x[train], y[train], x[test], y[test]
+
+
+def finished(elements: tf.data.Dataset, batch) -> tf.data.Dataset:
+    """The common end of all pipelines: computes batches in parallel and in order, ahead of need.
+
+    Args:
+        elements: what each batch is computed from, a step number for example.
+        batch: pure, traceable function of an element that returns `(x, y)`.
+
+    Returns:
+        A dataset of `(x, y)`; distribution strategies leave its sharding alone.
+    """
+    dataset = elements.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _checked(name: str, x: np.ndarray, y: np.ndarray | None, num_classes: int) -> Examples:
+    """One split as it is stored: x uint8 or float32, y int32."""
+    if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
+        raise UserError(
+            f"data set {name!r}: examples of dtype {x.dtype}: expected uint8 (0-255) or floats"
+        )
+    y = np.zeros(len(x), np.int32) if y is None else np.asarray(y)
+    if y.shape != (len(x),):
+        raise UserError(
+            f"data set {name!r}: labels of shape {y.shape} for {len(x)} examples: "
+            f"expected shape ({len(x)},)"
+        )
+    if len(y) and num_classes and not 0 <= y.min() <= y.max() < num_classes:
+        raise UserError(
+            f"data set {name!r}: labels from {y.min()} to {y.max()}: "
+            f"expected 0 to {num_classes - 1}"
+        )
+    x = x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
+    return Examples(x, y.astype(np.int32))
+
+
+def _to_float(x: tf.Tensor) -> tf.Tensor:
+    return x if x.dtype == tf.float32 else tf.cast(x, tf.float32) / 255.0
+
+
+def _to_float_numpy(x: np.ndarray) -> np.ndarray:
+    return x if x.dtype == np.float32 else x.astype(np.float32) / np.float32(255)

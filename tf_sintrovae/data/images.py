@@ -1,0 +1,45 @@
+"""Sizes of images."""
+
+import numpy as np
+import tensorflow as tf
+
+_CHUNK = 1024
+
+
+def resize(x: np.ndarray, size: int | None) -> np.ndarray:
+    """Resizes images to a square, antialiased (bilinear), after cropping the central square.
+
+    Args:
+        x: [N, H, W, C] uint8 (0-255) or float32 in [0, 1].
+        size: new height and width; None for no change.
+
+    Returns:
+        [N, size, size, C] of the same dtype; uint8 is rounded.
+    """
+    if size is None or x.shape[1:3] == (size, size):
+        return x
+    out = np.empty((len(x), size, size, x.shape[-1]), x.dtype)
+    with tf.device("CPU:0"):
+        for start in range(0, len(x), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            out[rows] = resize_batch(x[rows], size).numpy()
+    return out
+
+
+def resize_batch(x: tf.Tensor, size: int) -> tf.Tensor:
+    """`resize` for one batch or image, usable inside a `tf.data` pipeline.
+
+    Args:
+        x: [..., H, W, C] uint8 or float32.
+        size: new height and width.
+
+    Returns:
+        [..., size, size, C] of the same dtype.
+    """
+    x = tf.convert_to_tensor(x)
+    height, width = tf.unstack(tf.shape(x)[-3:-1])
+    side = tf.minimum(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = x[..., top : top + side, left : left + side, :]
+    resized = tf.image.resize(square, [size, size], antialias=True)
+    return resized if x.dtype.is_floating else tf.saturate_cast(tf.round(resized), x.dtype)
