@@ -94,14 +94,14 @@ def default_widths(shape: Sequence[int]) -> tuple[int, ...]:
 
 def mlp_encoder(data_dim: int, latent_dim: int, widths: Sequence[int], seeds) -> keras.Model:
     """Dense layers with ReLU: `[B, data_dim] -> (mean, logvar)`, each `[B, latent_dim]`."""
-    inputs = keras.Input((data_dim,), name="x")
+    inputs = _input((data_dim,), "x")
     outputs = _mlp(inputs, widths, 2 * latent_dim, seeds)
     return keras.Model(inputs, _split_posterior(outputs, latent_dim), name="encoder")
 
 
 def mlp_decoder(data_dim: int, latent_dim: int, widths: Sequence[int], seeds) -> keras.Model:
     """Dense layers with ReLU: `[B, latent_dim] -> [B, data_dim]`."""
-    inputs = keras.Input((latent_dim,), name="z")
+    inputs = _input((latent_dim,), "z")
     return keras.Model(inputs, _mlp(inputs, widths, data_dim, seeds), name="decoder")
 
 
@@ -109,7 +109,7 @@ def conv_encoder(
     shape: Sequence[int], latent_dim: int, widths: Sequence[int], seeds, synchronized: bool = False
 ) -> keras.Model:
     """5x5 convolution, then residual blocks and average pooling: `[B, H, W, C] -> (mean, logvar)`."""
-    inputs = keras.Input(tuple(shape), name="x")
+    inputs = _input(tuple(shape), "x")
     x = _conv(inputs, widths[0], 5, seeds, name="in")
     x = _leaky_relu(_batch_norm(x, synchronized, name="in_norm"))
     x = keras.layers.AveragePooling2D(2, name="in_down")(x)
@@ -129,7 +129,7 @@ def conv_decoder(
     height, width, image_channels = shape
     shrink = 2 ** len(widths)
     bottom = (height // shrink, width // shrink, widths[-1])
-    inputs = keras.Input((latent_dim,), name="z")
+    inputs = _input((latent_dim,), "z")
     x = _dense(inputs, math.prod(bottom), seeds, name="in")
     x = keras.layers.ReLU(name="in_relu")(x)
     x = keras.layers.Reshape(bottom, name="reshape")(x)
@@ -139,6 +139,10 @@ def conv_decoder(
     x = _residual_block(x, widths[0], seeds, synchronized, name="block_out")
     x = _conv(x, image_channels, 5, seeds, name="out", use_bias=True, full_precision=True)
     return keras.Model(inputs, x, name="decoder")
+
+
+def _input(shape, name):
+    return keras.Input(shape, name=name, dtype=_full_precision_dtype())
 
 
 def _mlp(x, widths, num_outputs, seeds):

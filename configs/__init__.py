@@ -1,0 +1,1 @@
+"""Flag files of the experiments, as package data."""

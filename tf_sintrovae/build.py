@@ -1,0 +1,116 @@
+"""From settings and data to a compiled model."""
+
+import keras
+import numpy as np
+
+from tf_sintrovae import networks
+from tf_sintrovae.config import Config
+from tf_sintrovae.data.source import Source
+from tf_sintrovae.errors import UserError
+from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.priors import (
+    MixturePrior,
+    Prior,
+    StandardNormalPrior,
+    VampPrior,
+    WarmStartedMixturePrior,
+)
+
+
+def build_model(
+    config: Config, source: Source, jit_compile: bool = False, num_replicas: int = 1
+) -> SoftIntroVAE:
+    """The compiled model of a run, at its initial weights; call it inside the strategy's scope.
+
+    Args:
+        config: the settings.
+        source: the data set; the VampPrior's pseudo-inputs start at training examples.
+        jit_compile: compile the training step with XLA.
+        num_replicas: batch norm is synchronised between several.
+
+    Raises:
+        UserError: an image size that the networks cannot halve, or too few examples for the components.
+    """
+    keras.mixed_precision.set_global_policy(
+        "float32" if config.mixed_precision == "off" else f"mixed_{config.mixed_precision}"
+    )
+    try:
+        encoder, decoder = networks.build_networks(
+            source.shape,
+            config.latent_dim,
+            config.widths or networks.default_widths(source.shape),
+            config.seed,
+            synchronized=num_replicas > 1,
+        )
+    except ValueError as error:
+        raise UserError(f"data set {source.name}: {error}") from error
+    model = SoftIntroVAE(
+        encoder,
+        decoder,
+        build_prior(config, source),
+        beta_rec=config.beta_rec,
+        beta_kl=config.beta_kl,
+        beta_neg=config.beta_neg,
+        alpha=config.alpha,
+        gamma=config.gamma,
+        gamma_r=config.gamma_r,
+        responsibility_reg=config.responsibility_reg,
+        num_mc_samples=config.num_mc_samples,
+        prior_player=config.prior_player,
+        seed=config.seed,
+    )
+    model.compile(
+        *[_optimizer(config, rate) for rate in learning_rates(config)],
+        jit_compile=jit_compile,
+        steps_per_execution=config.steps_per_execution,
+    )
+    return model
+
+
+def build_prior(config: Config, source: Source) -> Prior:
+    """The prior that `config.prior` names, at its initial values."""
+    if config.prior == "standard_normal":
+        return StandardNormalPrior(config.latent_dim)
+    vamp = VampPrior(
+        _pseudo_inputs(config, source),
+        config.latent_dim,
+        config.learn_weights,
+        clip=(0.0, 1.0) if source.is_image else None,
+    )
+    if config.prior == "vamp" or config.prior_player == "encoder":
+        return vamp
+    mixture = MixturePrior(
+        config.num_components,
+        config.latent_dim,
+        config.learn_weights,
+        config.clip_variance,
+        config.seed,
+    )
+    return WarmStartedMixturePrior(vamp, mixture)
+
+
+def learning_rates(config: Config) -> tuple[float, float, float]:
+    """Rates of encoder, decoder and prior at the start."""
+    rate, prior_rate = config.learning_rate, config.prior_learning_rate
+    return rate, rate, rate if prior_rate is None else prior_rate
+
+
+def _pseudo_inputs(config: Config, source: Source) -> np.ndarray:
+    """K distinct training examples, drawn from the seed."""
+    count = config.num_components
+    if source.num_train is None:
+        return source.examples("train", count, config.seed).x
+    if count > source.num_train:
+        raise UserError(
+            f"num_components={count} is more than the {source.num_train} training examples of "
+            f"{source.name}, from which the components start: give at most {source.num_train}"
+        )
+    chosen = np.random.default_rng(config.seed).choice(source.num_train, count, replace=False)
+    return source.examples("train").x[np.sort(chosen)]
+
+
+def _optimizer(config: Config, rate: float) -> keras.optimizers.Optimizer:
+    adam = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
+    if config.mixed_precision == "float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam

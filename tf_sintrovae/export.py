@@ -1,0 +1,179 @@
+"""The SavedModel: what other programs load, with TensorFlow alone.
+
+The prior travels as numbers (for the VampPrior, the posteriors at its pseudo-inputs), the networks as
+variables, each stored once. Images are clipped to [0, 1] on their way out. Batch norm is in inference mode.
+"""
+
+import importlib.metadata
+import json
+import math
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tf_sintrovae import __version__, objectives
+from tf_sintrovae.kernels import mixture
+from tf_sintrovae.model import SoftIntroVAE
+
+INFO_FILE = "model_info.json"
+
+
+class Servable(tf.Module):
+    """A trained model as a set of functions of tensors; the same before and after it is saved.
+
+    The prior's parameters are those of the moment of construction; the networks' variables stay shared with
+    the model.
+
+    Args:
+        model: trained model.
+        clip_images: limits of decoded values, `(0, 1)` for images, or None.
+    """
+
+    def __init__(self, model: SoftIntroVAE, clip_images: tuple[float, float] | None = None):
+        super().__init__(name="soft_intro_vae")
+        loc, logvar, logits = model.prior.parameters(model.encoder)
+        self._loc = tf.Variable(loc, trainable=False, name="prior_loc")
+        self._logvar = tf.Variable(logvar, trainable=False, name="prior_logvar")
+        self._log_weights = tf.Variable(
+            tf.nn.log_softmax(logits), trainable=False, name="prior_log_weights"
+        )
+        # Held as plain variables: holding the Keras models would store every weight a second time.
+        self._network_variables = [
+            variable.value for variable in (*model.encoder.variables, *model.decoder.variables)
+        ]
+        self._signatures = tf.Module()  # keeps the functions out of the module's own attributes
+        self._functions = _functions(self, model, clip_images)
+
+    @property
+    def signatures(self) -> Mapping[str, Callable[..., dict[str, tf.Tensor]]]:
+        """The functions by name, called with keyword arguments as those of a loaded SavedModel."""
+        return dict(self._functions)
+
+
+def _functions(servable: Servable, model: SoftIntroVAE, clip) -> dict[str, Any]:
+    """The signatures of docs/evaluation.md as concrete functions."""
+    shape = tuple(model.encoder.input.shape[1:])
+    latent_dim, num_mc_samples = model.latent_dim, model.num_mc_samples
+    encoder, decoder = model.encoder, model.decoder
+    x_spec = tf.TensorSpec((None, *shape), tf.float32, name="x")
+    z_spec = tf.TensorSpec((None, latent_dim), tf.float32, name="z")
+    seed_spec = tf.TensorSpec((2,), tf.int32, name="seed")
+    count_spec = tf.TensorSpec((), tf.int32, name="num_samples")
+    # Not compiled here: a compiled kernel would compile again for each batch size of its user.
+    prior = (servable._loc, servable._logvar, servable._log_weights)
+
+    def decoded(z):
+        x = decoder(z, training=False)
+        return x if clip is None else tf.clip_by_value(x, *clip)
+
+    def encode(x):
+        mean, logvar = encoder(x, training=False)
+        return {"mean": mean, "logvar": logvar}
+
+    def decode(z):
+        return {"x": decoded(z)}
+
+    def sample(num_samples, seed):
+        z, component = mixture.sample(num_samples, *map(tf.convert_to_tensor, prior), seed)
+        return {"x": decoded(z), "z": z, "component": component}
+
+    def responsibilities(z):
+        log_prob, values = mixture.log_prob_and_responsibilities(
+            z, *map(tf.convert_to_tensor, prior), jit_compile=False
+        )
+        return {"responsibilities": values, "log_prob": log_prob}
+
+    def score(x, seed):
+        mean, logvar = encoder(x, training=False)
+        noise_shape = (num_mc_samples, tf.shape(x)[0], latent_dim)
+        eps = tf.random.stateless_normal(noise_shape, seed, alg="philox")
+        z = objectives.posterior_samples(mean, logvar, eps)
+        log_prob = mixture.log_prob(z, *map(tf.convert_to_tensor, prior), jit_compile=False)
+        kl = objectives.monte_carlo_kl(logvar, eps, log_prob)
+        # One decoded sample an example: without bias, and a hundred times cheaper than decoding all.
+        reconstruction = decoder(objectives.reparameterize(mean, logvar, eps[0]), training=False)
+        error = objectives.reconstruction_error(x, reconstruction)
+        constant = 0.5 * math.prod(shape) * math.log(2.0 * math.pi)
+        return {"elbo": -(0.5 * error + constant + kl), "kl": kl, "reconstruction_error": error}
+
+    def prior_parameters():
+        return dict(zip(("loc", "logvar", "log_weights"), map(tf.identity, prior), strict=True))
+
+    specs = {
+        "encode": (encode, [x_spec]),
+        "decode": (decode, [z_spec]),
+        "sample": (sample, [count_spec, seed_spec]),
+        "responsibilities": (responsibilities, [z_spec]),
+        "score": (score, [x_spec, seed_spec]),
+        "prior": (prior_parameters, []),
+    }
+    functions = {name: tf.function(f, input_signature=s) for name, (f, s) in specs.items()}
+    return functions | {"serving_default": functions["encode"]}
+
+
+def export(
+    model: SoftIntroVAE,
+    path: str | os.PathLike,
+    *,
+    clip_images: tuple[float, float] | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> Servable:
+    """Writes the SavedModel; a previous one is replaced only when the new one is complete.
+
+    Args:
+        model: trained model.
+        path: folder to write.
+        clip_images: limits of decoded values, `(0, 1)` for images, or None.
+        info: further entries of `model_info.json` (settings, data set).
+
+    Returns:
+        The functions that were saved.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    servable = Servable(model, clip_images)
+    # Gradients through an export are TensorFlow's own, of the functions' operations.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(
+        servable, str(temporary), signatures=_concrete(servable.signatures), options=options
+    )
+    text = json.dumps(model_info(model) | dict(info or {}), indent=2)
+    (temporary / INFO_FILE).write_text(text + "\n")
+    _replace_folder(temporary, path)
+    return servable
+
+
+def model_info(model: SoftIntroVAE) -> dict[str, Any]:
+    """What a user of the export may want to know: shapes, prior, step, versions."""
+    return {
+        "shape": list(model.encoder.input.shape[1:]),
+        "latent_dim": model.latent_dim,
+        "num_components": model.prior.num_components,
+        "num_mc_samples": model.num_mc_samples,
+        "prior": type(model.prior).__name__,
+        "step": int(model.step.numpy()),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of those that the numbers depend on."""
+    names = ("tensorflow", "keras", "tensorflow-probability", "numpy")
+    return {"tf-sintrovae": __version__} | {n: importlib.metadata.version(n) for n in names}
+
+
+def _concrete(signatures):
+    return {name: function.get_concrete_function() for name, function in signatures.items()}
+
+
+def _replace_folder(new: pathlib.Path, path: pathlib.Path) -> None:
+    """Moves `new` to `path`; what was there is removed afterwards."""
+    old = path.with_name(f".{path.name}.old.{os.getpid()}")
+    if path.exists():
+        os.replace(path, old)
+    os.replace(new, path)
+    shutil.rmtree(old, ignore_errors=True)

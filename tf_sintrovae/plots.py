@@ -1,0 +1,259 @@
+"""Pictures of a model: samples, reconstructions, components, latent space, losses."""
+
+import io
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import tensorflow as tf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+
+from tf_sintrovae.data.source import Source
+from tf_sintrovae.kernels import mixture
+
+_COLOURS = matplotlib.colormaps["tab10"]
+_RC = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+
+
+class Pictures:
+    """Samples and reconstructions of a model in training, for TensorBoard.
+
+    Args:
+        model: the `SoftIntroVAE`; drawn as it is at each call.
+        source: the data set; the first test examples are reconstructed.
+        seed: of the samples, so that pictures of different epochs show the same latent noise.
+    """
+
+    def __init__(self, model, source: Source, seed: int):
+        self._model = model
+        self._source = source
+        self._seed = (seed, 0)
+        self._x = source.examples("test", 32 if source.is_image else 1000, seed).x
+
+    def __call__(self) -> dict[str, np.ndarray]:
+        """Named pictures [H, W, 3] uint8."""
+        model = self._model
+        parameters = model.prior.parameters(model.encoder)
+        count = 64 if self._source.is_image else 2000
+        z, component = mixture.sample(count, *parameters, self._seed)
+        samples = model.decoder(z, training=False).numpy()
+        reconstructions = model(self._x, training=False).numpy()
+        if self._source.is_image:
+            return {
+                "samples": to_uint8(grid(samples, 8)),
+                "reconstructions": to_uint8(grid(interleaved(self._x, reconstructions, 8), 8)),
+            }
+        scattered = scatter(samples, component.numpy(), self._source.plot_range)
+        return {"samples": rendered(scattered)}
+
+
+def draw_figures(
+    signatures: Mapping, source: Source, history: Sequence[Mapping], folder: pathlib.Path, seed: int
+) -> list[pathlib.Path]:
+    """Draws every figure of a trained model.
+
+    Args:
+        signatures: of the export (`tf_sintrovae.export`), by name.
+        source: the data set.
+        history: rows of losses, one an epoch.
+        folder: takes the PNG files.
+        seed: of samples and of the examples shown.
+
+    Returns:
+        The files.
+    """
+    draw = _image_figures if source.is_image else _plane_figures
+    with matplotlib.rc_context(_RC):
+        figures = draw(signatures, source, seed)
+        figures["latent_space"] = latent_space(signatures, source, seed)
+        if history:
+            figures["losses"] = losses(history)
+        return [_save(figure, folder / f"{name}.png") for name, figure in figures.items()]
+
+
+def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
+    x = source.examples("test", 40).x
+    samples = _sample(signatures, 100, seed)["x"]
+    pairs = interleaved(x, _reconstructed(signatures, x), 10)
+    return {
+        "samples": picture(grid(samples, 10), "samples from the prior"),
+        "reconstructions": picture(grid(pairs, 10), "test images, each above its reconstruction"),
+        "samples_by_component": _component_grid(signatures, seed),
+    }
+
+
+def _plane_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
+    x, y = source.examples("test", 5000, seed)
+    fakes = _sample(signatures, 5000, seed)
+    limit = source.plot_range
+    shown = slice(0, 2000)
+    return {
+        "samples": _density_pair(x, fakes["x"], limit),
+        "reconstructions": scatter(_reconstructed(signatures, x[shown]), y[shown], limit),
+        "samples_by_component": scatter(fakes["x"][shown], fakes["component"][shown], limit),
+    }
+
+
+def grid(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lays [N, H, W, C] images row by row: [rows * (H + 1), columns * (W + 1), C], a white line between."""
+    rows = -(-len(images) // columns)
+    blank = np.ones((rows * columns - len(images), *images.shape[1:]), images.dtype)
+    framed = np.pad(
+        np.concatenate([images, blank]), ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=1
+    )
+    _, height, width, channels = framed.shape
+    framed = framed.reshape(rows, columns, height, width, channels)
+    return framed.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def interleaved(originals: np.ndarray, others: np.ndarray, columns: int) -> np.ndarray:
+    """Rows of `columns` originals, each followed by the row of what became of them."""
+    rows = [
+        part
+        for start in range(0, len(originals), columns)
+        for part in (originals[start : start + columns], others[start : start + columns])
+    ]
+    return np.concatenate(rows)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """[H, W, C] in [0, 1] -> [H, W, 3] uint8, grey repeated."""
+    values = np.clip(255.0 * image, 0, 255).astype(np.uint8)
+    return np.repeat(values, 3, axis=-1) if values.shape[-1] == 1 else values
+
+
+def picture(image: np.ndarray, title: str) -> Figure:
+    """An image [H, W, C] in [0, 1] under a title."""
+    height, width = image.shape[:2]
+    figure = Figure(figsize=(6, 6 * height / width + 0.3), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(to_uint8(image), interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title)
+    return figure
+
+
+def scatter(points: np.ndarray, labels: np.ndarray, limit: float) -> Figure:
+    """Points [N, 2] coloured by label, on +-limit."""
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*points.T, c=labels, cmap="tab20", s=2)
+    _square(axes, limit)
+    return figure
+
+
+def latent_space(signatures, source: Source, seed: int) -> Figure:
+    """Posterior means by class, and the prior's components, on the two principal axes of the means."""
+    x, y = source.examples("test", 2000, seed)
+    mean = _by_name(signatures["encode"](x=tf.constant(x)))["mean"]
+    prior = _by_name(signatures["prior"]())
+    centre, axes_2d = _principal_axes(mean)
+    figure = Figure(figsize=(5.5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*((mean - centre) @ axes_2d).T, c=y, cmap="tab10", s=3, alpha=0.6)
+    _draw_components(axes, prior, centre, axes_2d)
+    axes.set_title("posterior means by class; components of the prior (2 standard deviations)")
+    axes.set_aspect("equal", "datalim")
+    return figure
+
+
+def losses(history: Sequence[Mapping]) -> Figure:
+    """Every recorded mean against the epoch, a panel each; the hue changes with the stage."""
+    names = list(dict.fromkeys(n for row in history for n in row))
+    names = [name for name in names if name not in ("epoch", "step", "stage")]
+    columns = 4
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(3 * columns, 2 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    for axes, name in zip(panels, names, strict=False):
+        for colour, stage in enumerate(("vae", "introspective")):
+            points = [(r["epoch"], r[name]) for r in history if r["stage"] == stage and name in r]
+            axes.plot(*zip(*points, strict=True) if points else ((), ()), color=_COLOURS(colour))
+        axes.set_title(name)
+    return figure
+
+
+def rendered(figure: Figure) -> np.ndarray:
+    """A figure as [H, W, 3] uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _component_grid(signatures, seed, columns=12, most_rows=20) -> Figure:
+    """Samples sorted by the component they came from, a row a component, heaviest first."""
+    drawn = _sample(signatures, 4000, seed)
+    weights = np.exp(_by_name(signatures["prior"]())["log_weights"])
+    rows = []
+    for component in np.argsort(-weights)[:most_rows]:
+        images = drawn["x"][drawn["component"] == component][:columns]
+        blank = np.ones((columns - len(images), *drawn["x"].shape[1:]), np.float32)
+        rows.append(np.concatenate([images, blank]))
+    return picture(grid(np.concatenate(rows), columns), "samples, a row for each component")
+
+
+def _density_pair(real, fake, limit) -> Figure:
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    ranges = [[-limit, limit]] * 2
+    for axes, points, title in zip(
+        figure.subplots(1, 2), (real, fake), ("data", "samples"), strict=True
+    ):
+        axes.hist2d(*points.T, bins=100, range=ranges, density=True, cmap="viridis")
+        axes.set_title(title)
+        _square(axes, limit)
+    return figure
+
+
+def _draw_components(axes, prior, centre, axes_2d, most=100) -> None:
+    weights = np.exp(prior["log_weights"])
+    for k in np.argsort(-weights)[:most]:
+        covariance = axes_2d.T @ (np.exp(prior["logvar"][k])[:, None] * axes_2d)  # [2, 2]
+        variances, directions = np.linalg.eigh(covariance)
+        width, height = 4.0 * np.sqrt(np.maximum(variances, 0.0))
+        angle = np.degrees(np.arctan2(directions[1, 0], directions[0, 0]))
+        ellipse = Ellipse((prior["loc"][k] - centre) @ axes_2d, width, height, angle=angle)
+        ellipse.set(fill=False, edgecolor="black", linewidth=0.8, alpha=0.7)
+        axes.add_patch(ellipse)
+    axes.plot(*((prior["loc"] - centre) @ axes_2d).T, "k+", markersize=5)
+
+
+def _principal_axes(points):
+    """The mean [L] and the two leading principal axes [L, 2] (the plane itself when L is at most 2)."""
+    centre, size = points.mean(axis=0), points.shape[1]
+    if size <= 2:
+        return np.zeros(size), np.eye(size, 2)
+    return centre, np.linalg.svd(points - centre, full_matrices=False)[2][:2].T
+
+
+def _square(axes, limit) -> None:
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+
+
+def _sample(signatures, count, seed) -> dict[str, np.ndarray]:
+    drawn = signatures["sample"](num_samples=tf.constant(count), seed=tf.constant([seed, 1]))
+    return _by_name(drawn)
+
+
+def _reconstructed(signatures, x) -> np.ndarray:
+    mean = signatures["encode"](x=tf.constant(x))["mean"]
+    return signatures["decode"](z=mean)["x"].numpy()
+
+
+def _by_name(outputs) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _save(figure: Figure, path: pathlib.Path) -> pathlib.Path:
+    """Writes a PNG file in one step."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(buffer.getvalue())
+    os.replace(temporary, path)
+    return path
