@@ -70,13 +70,8 @@ class ArraySource(Source):
         self, batch_size: int, seed: int, start_step: int = 0, num_shards: int = 1, shard: int = 0
     ) -> tf.data.Dataset:
         """See `Source`."""
-        steps = self.steps_per_epoch(batch_size)
-        if not steps:
-            raise UserError(
-                f"data set {self.name!r} has {self.num_train} training examples, fewer than "
-                f"batch_size={batch_size}: lower batch_size"
-            )
-        rows = batch_size // num_shards
+        require_batch(self, batch_size)
+        steps, rows = self.steps_per_epoch(batch_size), batch_size // num_shards
         mine = slice(shard * rows, (shard + 1) * rows)
         # On the CPU, whatever device is the default: the GPU's memory is for the model.
         with tf.device("CPU:0"):
@@ -90,7 +85,7 @@ class ArraySource(Source):
             return tf.data.Dataset.from_tensor_slices(order[:, mine])
 
         def batch(index):
-            return _to_float(tf.gather(x, index)), tf.gather(y, index)
+            return to_float(tf.gather(x, index)), tf.gather(y, index)
 
         epochs = tf.data.Dataset.range(start_step // steps, LAST)
         return finished(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
@@ -136,6 +131,23 @@ def held_out(
     return x[train], y[train], x[test], y[test]
 
 
+def require_batch(source: Source, batch_size: int) -> None:
+    """Refuses data that do not fill a single batch.
+
+    Args:
+        source: a finite data set.
+        batch_size: examples in a global batch.
+
+    Raises:
+        UserError: fewer training examples than that.
+    """
+    if source.num_train < batch_size:
+        raise UserError(
+            f"data set {source.name!r} has {source.num_train} training examples, fewer than "
+            f"batch_size={batch_size}: lower batch_size"
+        )
+
+
 def finished(elements: tf.data.Dataset, batch) -> tf.data.Dataset:
     """The common end of all pipelines: computes batches in parallel and in order, ahead of need.
 
@@ -173,7 +185,8 @@ def _checked(name: str, x: np.ndarray, y: np.ndarray | None, num_classes: int) -
     return Examples(x, y.astype(np.int32))
 
 
-def _to_float(x: tf.Tensor) -> tf.Tensor:
+def to_float(x: tf.Tensor) -> tf.Tensor:
+    """Pixels as float32 in [0, 1]; float32 examples are returned as they are."""
     return x if x.dtype == tf.float32 else tf.cast(x, tf.float32) / 255.0
 
 

@@ -10,8 +10,6 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tf_sintrovae.errors import UserError
-
 if TYPE_CHECKING:
     from tf_sintrovae.data.source import Source
 
@@ -86,6 +84,11 @@ def canonical(name: str) -> str:
     return _aliases.get(name, name)
 
 
+def spellings(name: str) -> tuple[str, ...]:
+    """A canonical name and its aliases."""
+    return (name, *(alias for alias, meant in _aliases.items() if meant == name))
+
+
 def load(
     name: str,
     data_dir: str | pathlib.Path | None = None,
@@ -112,15 +115,10 @@ def load(
 
 
 def _loader(name: str) -> Callable[[Options], "Source"]:
-    if name not in _loaders and name in _BUILT_IN:
-        importlib.import_module(f"tf_sintrovae.data.{_BUILT_IN[name]}")
     if name in _loaders:
         return _loaders[name]
-    from tf_sintrovae.data import published
-
-    if not published.is_tfds_name(name):
-        raise UserError(
-            f"dataset {name!r} is unknown: choose one of {', '.join(names())}, or the name of a "
-            "TFDS image data set"
-        )
-    return published.load
+    if name in _BUILT_IN:
+        importlib.import_module(f"tf_sintrovae.data.{_BUILT_IN[name]}")
+        return _loaders[name]
+    # A name that nothing here bears may be known to TFDS.
+    return importlib.import_module("tf_sintrovae.data.published").load
