@@ -1,0 +1,75 @@
+"""Samples of a mixture of diagonal Gaussians that touch only the drawn components."""
+
+import tensorflow as tf
+
+
+def sample(
+    num_samples, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor, seed
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draws from the mixture: an index by its weight, then noise within that component.
+
+    Differentiable in `loc` and `logvar`; the index carries no gradient. Philox gives the same numbers
+    eagerly, in graphs and under XLA.
+
+    Args:
+        num_samples: N, an integer or an integer scalar tensor.
+        loc: [K, L] means.
+        logvar: [K, L] log-variances.
+        logits: [K] unnormalised log weights; -inf for a weight of zero.
+        seed: pair of integers.
+
+    Returns:
+        z [N, L] and the components [N] int32 that they came from.
+    """
+    loc, logvar = tf.convert_to_tensor(loc), tf.convert_to_tensor(logvar)
+    seed = tf.cast(seed, tf.int64)
+    # A float32 uniform has 24 bits: too coarse where a weight is under 1e-7, so the index takes 53.
+    uniform = tf.random.stateless_uniform(
+        [num_samples], seed + [0, 1], dtype=tf.float64, alg="philox"
+    )
+    component = sample_components(uniform, logits)  # [N]
+    eps = tf.random.stateless_normal(
+        [num_samples, tf.shape(loc)[1]], seed, dtype=loc.dtype, alg="philox"
+    )
+    return component_sample(component, eps, loc, logvar), component
+
+
+def sample_components(uniform: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Components by the inverse of the cumulative weights: O(N log K), no [N, K] array.
+
+    Args:
+        uniform: [N] in [0, 1).
+        logits: [K] unnormalised log weights; a component of weight zero is never returned.
+
+    Returns:
+        [N] int32 indices.
+    """
+    weights = tf.nn.softmax(tf.cast(logits, tf.float64))  # [K]
+    cumulative = tf.cumsum(weights)
+    # Scaled by the sum as it was rounded, u stays under the last cumulative weight; the right side of
+    # equal entries is the first component beyond u whose own weight is not zero.
+    u = tf.minimum(
+        tf.cast(uniform, tf.float64) * cumulative[-1],
+        tf.math.nextafter(cumulative[-1], tf.zeros([], tf.float64)),
+    )
+    return tf.searchsorted(cumulative, u, side="right", out_type=tf.int32)
+
+
+def component_sample(
+    component: tf.Tensor, eps: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor
+) -> tf.Tensor:
+    """Reparameterised samples of given components: loc[k] + exp(logvar[k] / 2) * eps.
+
+    Only the drawn rows are read, and only they get a gradient.
+
+    Args:
+        component: [N] int32 indices.
+        eps: [N, L] standard normal noise.
+        loc: [K, L] means.
+        logvar: [K, L] log-variances.
+
+    Returns:
+        z [N, L].
+    """
+    scale = tf.exp(0.5 * tf.gather(logvar, component))  # [N, L]
+    return tf.gather(loc, component) + scale * eps
