@@ -147,17 +147,17 @@ def read(
     return *train, *test
 
 
+def sha256(path: pathlib.Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def _warn_of_other_hashes(name: str, archive: Archive, folder: pathlib.Path) -> None:
-    others = []
-    for file, published in archive.sha256.items():
-        with (folder / file).open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() != published:
-                others.append(file)
+    others = [file for file, hashed in archive.sha256.items() if sha256(folder / file) != hashed]
     if others:
+        verb = "differs" if len(others) == 1 else "differ"
         _logger.warning(
-            "%s: %s differ%s from the published %s (SHA-256); used as they are",
-            folder,
-            ", ".join(others),
-            "s" if len(others) == 1 else "",
-            name,
+            "%s: %s %s from the published %s (SHA-256); used as they are",
+            *(folder, ", ".join(others), verb, name),
         )

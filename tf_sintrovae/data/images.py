@@ -30,7 +30,7 @@ def resize_batch(x: tf.Tensor, size: int) -> tf.Tensor:
     """`resize` for one batch or image, usable inside a `tf.data` pipeline.
 
     Args:
-        x: [..., H, W, C] uint8 or float32.
+        x: [..., H, W, C] uint8, or float32 in [0, 1].
         size: new height and width.
 
     Returns:
@@ -42,4 +42,6 @@ def resize_batch(x: tf.Tensor, size: int) -> tf.Tensor:
     top, left = (height - side) // 2, (width - side) // 2
     square = x[..., top : top + side, left : left + side, :]
     resized = tf.image.resize(square, [size, size], antialias=True)
-    return resized if x.dtype.is_floating else tf.saturate_cast(tf.round(resized), x.dtype)
+    if x.dtype.is_floating:
+        return tf.clip_by_value(resized, 0.0, 1.0)  # rounding errors lead out of the range
+    return tf.saturate_cast(tf.round(resized), x.dtype)

@@ -6,23 +6,20 @@ import urllib.error
 import urllib.request
 
 _TIMEOUT = 6  # seconds, for names, connection and answer together
-# Asked where a data set does not say in advance what it downloads.
-_SOME_HOST = "https://storage.googleapis.com"
 _METHOD_NOT_ALLOWED = 405
 
 
-def obstacle(url: str | None) -> str | None:
+def obstacle(url: str) -> str | None:
     """Why a file cannot be downloaded, found out within seconds.
 
     TFDS itself retries for minutes. Proxies set in the environment are used, as TFDS uses them.
 
     Args:
-        url: of the file; None for any well-known host.
+        url: of the file.
 
     Returns:
         The reason in words, or None when the server answers.
     """
-    url = url or _SOME_HOST
     outcome = [f"no answer in {_TIMEOUT} s"]
 
     def ask():
@@ -41,9 +38,8 @@ def _ask(url: str) -> str | None:
         with urllib.request.urlopen(request, timeout=_TIMEOUT):
             return None
     except urllib.error.HTTPError as error:
-        # A bare host has nothing to show, but it is there.
-        there = error.code == _METHOD_NOT_ALLOWED or url == _SOME_HOST
-        return None if there else str(error)
+        # A server that refuses to be asked for the head alone may still send the file.
+        return None if error.code == _METHOD_NOT_ALLOWED else str(error)
     except urllib.error.URLError as error:
         # TFDS brings its own certificates, which may be better than the system's.
         return None if isinstance(error.reason, ssl.SSLError) else str(error.reason)

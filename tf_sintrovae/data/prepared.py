@@ -64,8 +64,8 @@ def download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None
         builder = tfds.builder(name, data_dir=folder)
     except (tfds.core.DatasetNotFoundError, ValueError):
         return None
-    urls = sorted(str(url) for url in builder.url_infos)
-    if obstacle := network.obstacle(urls[0] if urls else None):
+    urls = sorted(str(url) for url in builder.url_infos or ())
+    if urls and (obstacle := network.obstacle(urls[0])):
         raise UserError(f"{name} cannot be downloaded ({obstacle})")
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
