@@ -1,11 +1,17 @@
 """What every command shares: flag parsing, one-line errors, exit codes."""
 
+import logging
+import pathlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from tf_sintrovae.errors import UserError
+
+_CONFIGS = pathlib.Path(__file__).parent / "configs"
 
 
 def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
@@ -31,11 +37,34 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
 
 
+def log_to_stderr() -> None:
+    """Shows this package's log lines from INFO on, and those of the libraries from WARNING on."""
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("tf_sintrovae")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS(list(argv))
+        return flags.FLAGS([argv[0], *map(_expand_preset, argv[1:])])
     except (flags.Error, UserError) as error:
         sys.exit(_report(error))
+
+
+def _expand_preset(argument: str) -> str:
+    """`--preset=NAME` -> `--flagfile=` the flag file of that name inside the package."""
+    match = re.fullmatch(r"--?preset=(.*)", argument)
+    if match is None:
+        return argument
+    path = _CONFIGS / f"{match[1]}.flags"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in _CONFIGS.glob("*.flags")))
+        raise UserError(f"preset {match[1]!r} is unknown: expected one of {known}")
+    return f"--flagfile={path}"
 
 
 def _report(error: Exception) -> int:

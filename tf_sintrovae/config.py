@@ -186,7 +186,11 @@ def define_flags() -> None:
     """Defines one flag for each setting."""
     for field in dataclasses.fields(Config):
         _define_flag(field)
-    flags.adopt_module_key_flags(__import__(__name__, fromlist=["_"]))
+    flags.DEFINE_string(
+        "preset",
+        None,
+        "name of a flag file that comes with the package, in place of --flagfile=PATH",
+    )
 
 
 def from_flags() -> Config:
@@ -195,6 +199,10 @@ def from_flags() -> Config:
     Raises:
         UserError: as `Config`.
     """
+    if flags.FLAGS["preset"].value is not None:
+        raise UserError(
+            "--preset works on the command line only: in a flag file, write --flagfile=PATH"
+        )
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
     for name in ("widths", "lr_milestones"):
         values[name] = _integers(name, values[name])

@@ -8,10 +8,11 @@ it at any time without loss. --preset=NAME stands for the flag file of that name
 """
 
 import json
-import logging
 import os
 import sys
 import time
+
+from absl import flags
 
 from tf_sintrovae import command, config
 
@@ -22,7 +23,7 @@ def main() -> None:
     """Runs the flags' settings from data to export."""
     settings = config.from_flags()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    command.log_to_stderr()
     from tf_sintrovae import (
         workdir,
     )  # after the flags were checked: TensorFlow takes seconds to import
@@ -111,4 +112,5 @@ def _duration(start: float) -> str:
 
 if __name__ == "__main__":
     config.define_flags()
+    flags.adopt_module_key_flags(config)  # so that --help lists them
     command.run(main)
