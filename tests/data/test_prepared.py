@@ -121,7 +121,16 @@ def test_damaged_prepared_data_are_named(data_dir, tmp_path):
     data = bytearray(record.read_bytes())
     data[len(data) // 2] ^= 1
     record.write_bytes(bytes(data))
-    with pytest.raises(UserError, match=r"bars.*1.0.0: damaged data"):
+    with pytest.raises(UserError, match=r"bars.*1.0.0: damaged data prepared by TFDS"):
+        registry.load("bars", tmp_path)
+
+
+@pytest.mark.parametrize("file", ["dataset_info.json", "features.json"])
+def test_a_damaged_description_is_named(tmp_path, file):
+    Bars(data_dir=tmp_path).download_and_prepare()
+    (path,) = (tmp_path / "bars").rglob(file)
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(UserError, match="bars: damaged data prepared by TFDS"):
         registry.load("bars", tmp_path)
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import pathlib
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -40,11 +41,19 @@ def find(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:
 
     Returns:
         A builder that can read it, or None.
+
+    Raises:
+        UserError: its description is damaged.
     """
+    root = re.match(r"\w+", name)
+    if root is None or not (folder / root[0]).is_dir():
+        return None
     try:
         return read_only_builder.builder_from_files(name, data_dir=folder)
-    except (tfds.core.DatasetNotFoundError, ValueError):
+    except tfds.core.DatasetNotFoundError:
         return None
+    except Exception as error:  # a damaged description raises almost anything
+        raise _damaged(folder / root[0], error) from error
 
 
 def download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:
@@ -71,8 +80,7 @@ def download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:  # TFDS lets through whatever its many parts raise
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"{name} could not be downloaded ({reason})") from error
+        raise UserError(f"{name} could not be downloaded ({_in_short(error)})") from error
     return builder
 
 
@@ -105,9 +113,18 @@ def source(name: str, builder: tfds.core.DatasetBuilder, image_size: int | None)
     try:
         arrays = *train.read(shape), *test.read(shape)
     except tf.errors.OpError as error:
-        reason = " ".join(str(error.message).split())[:300]
-        raise UserError(f"{builder.data_path}: damaged data ({reason}): get them again") from error
+        raise _damaged(builder.data_path, error) from error
     return ArraySource(name, *arrays, class_names=class_names)
+
+
+def _damaged(folder, error: Exception) -> UserError:
+    return UserError(
+        f"{folder}: damaged data prepared by TFDS ({_in_short(error)}): get them again"
+    )
+
+
+def _in_short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _split(builder, split: str, image: str, label: str | None, image_size: int | None) -> Split:
