@@ -5,3 +5,12 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+import tensorflow as tf  # noqa: E402 - after the settings above
+
+
+def pytest_configure():
+    """Makes two logical CPUs, for the tests of replicas; they must exist before any device is used."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -126,8 +126,8 @@ class SoftIntroVAE(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The running means of the present stage (and of evaluation)."""
-        return [self._trackers[name] for name in _METRICS[self.stage]]
+        """The running means of all stages; Keras resets them at each epoch and evaluation."""
+        return list(self._trackers.values())
 
     def retrace(self) -> None:
         """Drops the compiled training step, which Keras would otherwise go on using after a change."""

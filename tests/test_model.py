@@ -1,0 +1,259 @@
+"""SoftIntroVAE: who changes in whose step, stages, `fit` on plain arrays, helpful errors."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.cases import BATCH_SIZE, CASES, LATENT_DIM, QUICK_CASES, Case, data
+from tf_sintrovae import networks
+from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.noise import NoiseSource
+from tf_sintrovae.priors import MixturePrior, StandardNormalPrior
+
+
+def adams():
+    return [keras.optimizers.Adam(1e-2, epsilon=1e-8) for _ in range(3)]
+
+
+def compiled(model, **kwargs):
+    model.compile(*adams(), **kwargs)
+    return model
+
+
+def snapshot(model):
+    """Values of the players' trainable variables."""
+    return {
+        player: [variable.numpy() for variable in getattr(model, player).trainable_variables]
+        for player in ("encoder", "decoder", "prior")
+    }
+
+
+def changed(before, after):
+    return {
+        player
+        for player in before
+        if any(not np.array_equal(a, b) for a, b in zip(before[player], after[player], strict=True))
+    }
+
+
+def noise_of(model, x):
+    return model._noise(tf.constant(x))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_variable_sets_of_the_players_are_disjoint(case):
+    model = case.model()
+    players = (model.encoder, model.decoder, model.prior)
+    ids = [id(variable) for player in players for variable in player.trainable_variables]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("prior_player", ["decoder", "encoder", "none"])
+def test_only_the_players_at_turn_change(prior_player):
+    model = compiled(Case("images", "mixture").model(prior_player=prior_player))
+    x = data(model.encoder.input.shape[1:])
+    start = snapshot(model)
+    _, posterior = model.encoder_step(tf.constant(x), noise_of(model, x).encoder_player())
+    middle = snapshot(model)
+    assert changed(start, middle) == {"encoder"} | (
+        {"prior"} if prior_player == "encoder" else set()
+    )
+    model.decoder_prior_step(tf.constant(x), posterior, noise_of(model, x).decoder_player())
+    assert changed(middle, snapshot(model)) == {"decoder"} | (
+        {"prior"} if prior_player == "decoder" else set()
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_variable_of_every_player_learns_in_the_vae_stage(case):
+    model = compiled(case.model())
+    if case.prior == "warm_started":
+        model.hand_over()
+    x = data(case.shape)
+    start = snapshot(model)
+    model.vae_step(tf.constant(x), noise_of(model, x).vae())
+    expected = {"encoder", "decoder"} | ({"prior"} if model.prior.trainable_variables else set())
+    assert changed(start, snapshot(model)) == expected
+    active = {v.path for v in model.prior.active_variables}
+    for variable, before in zip(model.prior.trainable_variables, start["prior"], strict=True):
+        assert np.array_equal(variable.numpy(), before) == (variable.path not in active)
+
+
+def test_the_frozen_network_still_updates_its_batch_norm_statistics():
+    model = compiled(Case("images", "mixture").model())
+    x = tf.constant(data(model.encoder.input.shape[1:]))
+    before = [variable.numpy() for variable in model.decoder.non_trainable_variables]
+    model.encoder_step(x, noise_of(model, x).encoder_player())
+    after = [variable.numpy() for variable in model.decoder.non_trainable_variables]
+    assert all(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_weights_of_the_mixture_learn_from_the_data_kl_alone():
+    """With beta_kl = 0 the samples' path is left, in which the drawn index carries no gradient."""
+    model = compiled(Case("points", "mixture").model(beta_kl=0.0, gamma=1.0))
+    x = tf.constant(data((2,)))
+    _, posterior = model.encoder_step(x, noise_of(model, x).encoder_player())
+    before = model.prior.logits.numpy()
+    model.decoder_prior_step(x, posterior, noise_of(model, x).decoder_player())
+    np.testing.assert_array_equal(model.prior.logits.numpy(), before)
+
+
+@pytest.mark.parametrize("case", QUICK_CASES, ids=str)
+@pytest.mark.parametrize("stage", ["vae", "introspective"])
+def test_fit_on_an_array_with_a_partial_last_batch(case, stage):
+    model = compiled(case.model())
+    model.stage = stage
+    x = data(case.shape, count=2 * BATCH_SIZE + 3)
+    history = model.fit(x, batch_size=BATCH_SIZE, epochs=1, verbose=0, validation_data=x[:4])
+    assert ("encoder_loss" in history.history) == (stage == "introspective")
+    assert all(np.isfinite(values).all() for values in history.history.values())
+    assert int(model.step.numpy()) == 3
+    assert "val_kl" in history.history
+
+
+def test_labels_are_accepted_and_not_used():
+    x, y = data((2,), 16), np.arange(16)
+    weights = []
+    for arguments in ((x,), (x, y)):
+        keras.utils.set_random_seed(1)
+        model = compiled(Case("points", "mixture").model())
+        model.fit(*arguments, batch_size=8, shuffle=False, verbose=0)
+        weights.append(model.encoder.get_weights())
+    assert all(map(np.array_equal, *weights))
+
+
+def test_a_change_of_stage_between_fits_takes_effect():
+    model = compiled(Case("points", "warm_started").model())
+    x = data((2,), 16)
+    assert "loss" in model.fit(x, batch_size=8, verbose=0).history
+    model.hand_over()
+    before = snapshot(model)
+    model.fit(x, batch_size=8, verbose=0)
+    mixture = {v.path for v in model.prior.mixture.trainable_variables}
+    for variable, old in zip(model.prior.trainable_variables, before["prior"], strict=True):
+        assert np.array_equal(variable.numpy(), old) == (variable.path not in mixture)
+    model.start_introspection()
+    assert "encoder_loss" in model.fit(x, batch_size=8, verbose=0).history
+
+
+def test_hand_over_lets_all_optimizers_start_afresh_and_keeps_their_rates():
+    model = compiled(Case("points", "warm_started").model())
+    model.fit(data((2,), 16), batch_size=8, verbose=0)
+    model.hand_over()
+    for optimizer in model.optimizers:
+        assert float(optimizer.learning_rate.numpy()) == pytest.approx(1e-2)
+        slots = [v for v in optimizer.variables if v is not optimizer.learning_rate]
+        assert slots
+        assert all(not np.any(variable.numpy()) for variable in slots)
+
+
+def test_clipping_starts_with_the_stage_and_only_when_the_prior_steps_with_the_decoder():
+    for prior_player in ("decoder", "encoder", "none"):
+        model = compiled(Case("points", "mixture").model(prior_player=prior_player))
+        model.start_introspection()
+        limited = np.isfinite(model.prior.max_logvar.numpy()).all()
+        assert limited == (prior_player == "decoder")
+
+
+def test_a_step_depends_on_seed_and_step_alone():
+    weights = []
+    for seed in (3, 3, 4):
+        model = compiled(Case("points", "mixture").model(seed=seed))
+        model.stage = "introspective"
+        model.fit(data((2,), 16), batch_size=8, shuffle=False, verbose=0)
+        weights.append(np.concatenate([v.numpy().ravel() for v in model.trainable_variables]))
+    assert np.array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+
+
+def test_all_draws_of_a_step_differ():
+    noise = NoiseSource(0, tf.constant(5, tf.int64), 4, 3, 2, tf.float32)
+    first = noise.encoder_player()
+    second = noise.decoder_player()
+    values = np.concatenate([t.numpy().ravel() for t in (*first, *second)])
+    assert len(np.unique(values)) == len(values)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_replicas_share_the_noise_of_the_global_batch(dtype):
+    step = tf.constant(7, tf.int64)
+    whole = NoiseSource(0, step, 6, 3, 2, dtype).vae()
+    parts = [NoiseSource(0, step, 3, 3, 2, dtype, 2, replica).vae() for replica in (0, 1)]
+    np.testing.assert_array_equal(whole.z, tf.concat([p.z for p in parts], axis=0))
+    np.testing.assert_array_equal(whole.kl, tf.concat([p.kl for p in parts], axis=1))
+
+
+@pytest.mark.parametrize("stage", ["vae", "introspective"])
+def test_compiled_steps_agree_with_eager_ones(stage):
+    """Graph, whole-step XLA and several steps an execution train the same."""
+    weights = []
+    for kwargs in (
+        {"run_eagerly": True},
+        {"jit_compile": False},
+        {"jit_compile": True},
+        {"jit_compile": False, "steps_per_execution": 2},
+    ):
+        model = Case("points", "mixture").model()
+        model.compile(*[keras.optimizers.SGD(1e-2) for _ in range(3)], **kwargs)
+        model.stage = stage
+        model.fit(data((2,), 4 * BATCH_SIZE), batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+        weights.append(np.concatenate([v.numpy().ravel() for v in model.trainable_variables]))
+    for other in weights[1:]:
+        np.testing.assert_allclose(other, weights[0], atol=2e-6)
+
+
+def test_call_reconstructs_from_the_mean():
+    model = Case("images", "mixture").model()
+    x = data((8, 8, 1))
+    expected = model.decoder(model.encoder(x)[0])
+    np.testing.assert_allclose(model(x), expected, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_float16_training_scales_and_unscales_every_players_loss():
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = Case("images", "mixture").model()
+    finally:
+        keras.config.set_dtype_policy(policy)
+    scales = (2.0**3, 2.0**7, 2.0**11)  # different, so that a scale of another player would show
+    optimizers = [
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1e-3), initial_scale=scale)
+        for scale in scales
+    ]
+    model.compile(*optimizers)
+    reference = compiled(Case("images", "mixture").model())
+    reference.compile(*[keras.optimizers.SGD(1e-3) for _ in range(3)])
+    x = data((8, 8, 1), 16)
+    for stage in ("vae", "introspective"):
+        for each in (model, reference):
+            each.stage = stage
+            each.fit(x, batch_size=8, shuffle=False, verbose=0)
+    for a, b in zip(model.trainable_variables, reference.trainable_variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=5e-3)
+
+
+def test_errors_name_what_does_not_fit():
+    encoder, decoder = networks.build_networks((2,), LATENT_DIM, (4,))
+    other_encoder, _ = networks.build_networks((3,), LATENT_DIM, (4,))
+    prior = StandardNormalPrior(LATENT_DIM)
+    with pytest.raises(ValueError, match="prior 5"):
+        SoftIntroVAE(encoder, decoder, MixturePrior(2, 5))
+    with pytest.raises(ValueError, match="prior_player 'nobody'"):
+        SoftIntroVAE(encoder, decoder, prior, prior_player="nobody")
+    with pytest.raises(ValueError, match="the encoder takes"):
+        SoftIntroVAE(other_encoder, decoder, prior)
+    with pytest.raises(ValueError, match="must return"):
+        SoftIntroVAE(decoder, decoder, prior)
+    with pytest.raises(ValueError, match="not built"):
+        SoftIntroVAE(keras.Sequential([keras.layers.Dense(2)]), decoder, prior)
+    model = SoftIntroVAE(encoder, decoder, prior)
+    with pytest.raises(ValueError, match="stage 'later'"):
+        model.stage = "later"
+    adam = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="optimizer of its own"):
+        model.compile(adam, adam, keras.optimizers.Adam())
+    with pytest.raises(NotImplementedError, match=r"tf_sintrovae\.export"):
+        model.save("x.keras")
