@@ -15,7 +15,7 @@ STEPS = N // BATCH
 
 @pytest.fixture(scope="module")
 def source():
-    x = np.arange(N, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 1), np.float32)
+    x = np.arange(N, dtype=np.float32)[:, None] * np.ones((1, 4), np.float32)
     return ArraySource("numbers", x, np.arange(N) % 5, x[:7], np.arange(7) % 5)
 
 
@@ -24,7 +24,7 @@ def take(source, count, **kwargs):
     rows = []
     options = {"batch_size": BATCH, "seed": 3, **kwargs}
     for x, y in itertools.islice(source.train_batches(**options), count):
-        number = x.numpy()[:, 0, 0, 0].astype(int)
+        number = x.numpy()[:, 0].astype(int)
         np.testing.assert_array_equal(y, number % 5)
         rows.append(number)
     return np.stack(rows)
@@ -94,6 +94,12 @@ def test_uint8_is_stored_and_comes_out_as_float32_in_0_1():
     assert batch.dtype == np.float32 and batch[-1] == 1
 
 
+def test_images_of_other_integers_are_held_as_uint8():
+    source = ArraySource("wide", np.full((4, 2, 2, 1), 51, np.int64))
+    assert source._splits["train"].x.dtype == np.uint8
+    np.testing.assert_allclose(source.examples("train").x, 0.2, rtol=1e-6)
+
+
 def test_examples_and_batches_agree_in_stored_order(source):
     for limit in (None, 20):
         x, y = source.examples("train", limit)
@@ -101,7 +107,7 @@ def test_examples_and_batches_agree_in_stored_order(source):
         assert [len(part.x) for part in parts[:-1]] == [BATCH] * (len(parts) - 1)
         np.testing.assert_array_equal(np.concatenate([part.x for part in parts]), x)
         np.testing.assert_array_equal(np.concatenate([part.y for part in parts]), y)
-        np.testing.assert_array_equal(x[:, 0, 0, 0], np.arange(limit or N))
+        np.testing.assert_array_equal(x[:, 0], np.arange(limit or N))
     assert x.dtype == np.float32 and y.dtype == np.int32
 
 
@@ -126,7 +132,10 @@ def test_held_out_is_a_seeded_tenth():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x_train": np.zeros((4, 2), np.int64)}, "dtype int64.*uint8"),
+        ({"x_train": np.zeros((4, 2), np.int64)}, "dtype int64, which are not images: exp"),
+        ({"x_train": np.full((4, 2), np.nan)}, "not images: expected finite floats"),
+        ({"x_train": np.full((4, 2, 2, 1), np.nan)}, "16 values that are NaN"),
+        ({"x_train": np.full((4, 2, 2, 1), 255.0)}, "from 255.0 to 255.0: expected floats from 0"),
         ({"x_train": np.zeros((4, 2)), "x_test": np.zeros((4, 3))}, r"\(2,\).*\(3,\)"),
         ({"x_train": np.zeros((4, 2)), "y_train": np.zeros(3, int)}, r"\(3,\) for 4 examples"),
         ({"x_train": np.zeros((2, 2)), "y_train": np.array([0, -1])}, "from -1 to 0"),

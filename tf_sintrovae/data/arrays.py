@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from tf_sintrovae.data import pixels
 from tf_sintrovae.data.source import Examples, Source
 from tf_sintrovae.errors import UserError
 
@@ -15,8 +16,8 @@ LAST = np.iinfo(np.int64).max
 class ArraySource(Source):
     """A data set held in NumPy arrays, one's own for example.
 
-    `uint8` arrays stay so in memory and become float32 in [0, 1] (divided by 255) batch by batch;
-    floating-point arrays are taken as they are. An epoch is a fresh permutation of the training
+    Images of integers are held as uint8 and become float32 in [0, 1] (divided by 255) batch by
+    batch; floats are held as float32. An epoch is a fresh permutation of the training
     split, without the last partial batch.
 
     Example: `ArraySource("mine", *held_out(images, labels))`.
@@ -35,14 +36,15 @@ class ArraySource(Source):
 
         Args:
             name: of the data set.
-            x_train: [N, *shape] uint8 or floating; images channels last.
+            x_train: [N, H, W, C] images, integers from 0 to 255 or floats from 0 to 1; or floats of
+                any other shape [N, ...], which are not images.
             y_train: [N] integer labels from 0 on; None without labels.
             x_test: [M, *shape] of the same kind; None without a test split.
             y_test: [M] integer labels.
             class_names: one a label; by default the labels as text.
 
         Raises:
-            UserError: arrays of a wrong dtype or of shapes that do not match.
+            UserError: wrong dtypes or values, or shapes that do not match.
         """
         x_test = x_train[:0] if x_test is None else x_test
         if x_train.shape[1:] != x_test.shape[1:]:
@@ -166,10 +168,7 @@ def finished(elements: tf.data.Dataset, batch) -> tf.data.Dataset:
 
 def _checked(name: str, x: np.ndarray, y: np.ndarray | None, num_classes: int) -> Examples:
     """One split as it is stored: x uint8 or float32, y int32."""
-    if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
-        raise UserError(
-            f"data set {name!r}: examples of dtype {x.dtype}: expected uint8 (0-255) or floats"
-        )
+    x = _checked_examples(f"data set {name!r}", x)
     y = np.zeros(len(x), np.int32) if y is None else np.asarray(y)
     if y.shape != (len(x),):
         raise UserError(
@@ -181,8 +180,19 @@ def _checked(name: str, x: np.ndarray, y: np.ndarray | None, num_classes: int) -
             f"data set {name!r}: labels from {y.min()} to {y.max()}: "
             f"expected 0 to {num_classes - 1}"
         )
-    x = x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
     return Examples(x, y.astype(np.int32))
+
+
+def _checked_examples(where: str, x: np.ndarray) -> np.ndarray:
+    if not len(x):
+        return x
+    if x.ndim == 4:
+        return pixels.checked_pixels(x, where)
+    if not (np.issubdtype(x.dtype, np.floating) and np.isfinite(x).all()):
+        raise UserError(
+            f"{where}: examples of dtype {x.dtype}, which are not images: expected finite floats"
+        )
+    return x.astype(np.float32, copy=False)
 
 
 def to_float(x: tf.Tensor) -> tf.Tensor:

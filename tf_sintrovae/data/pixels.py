@@ -25,6 +25,22 @@ def checked_images(x: np.ndarray, where: str) -> np.ndarray:
         raise UserError(
             f"{where} has shape {list(x.shape)}: expected [N, H, W], [N, H, W, 1] or [N, H, W, 3]"
         )
+    return checked_pixels(x, where)
+
+
+def checked_pixels(x: np.ndarray, where: str) -> np.ndarray:
+    """Pixels as the rest of the package stores them.
+
+    Args:
+        x: integers from 0 to 255, or floats from 0 to 1, of any shape.
+        where: what holds them, for messages.
+
+    Returns:
+        uint8 (from integers) or float32 (from floats).
+
+    Raises:
+        UserError: anything else; the message says what was seen.
+    """
     if np.issubdtype(x.dtype, np.integer):
         _require_range(x, 255, where, "integers from 0 to 255")
         return x.astype(np.uint8, copy=False)

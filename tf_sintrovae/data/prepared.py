@@ -130,15 +130,20 @@ def _in_short(error: Exception) -> str:
 def _split(builder, split: str, image: str, label: str | None, image_size: int | None) -> Split:
     feature = builder.info.features[image]
 
-    def decode(example):
-        x = feature.decode_example(example[image])
-        y = tf.cast(example[label], tf.int32) if label else tf.zeros([], tf.int32)
+    def chosen(example):
+        return example[image], tf.cast(example[label], tf.int32) if label else 0
+
+    def decode(encoded, y):
+        x = feature.decode_example(encoded)
         return x if image_size is None else images.resize_batch(x, image_size), y
 
     stored = builder.as_dataset(
-        split=split, shuffle_files=False, decoders={image: tfds.decode.SkipDecoding()}
+        split=split,
+        shuffle_files=False,
+        read_config=tfds.ReadConfig(try_autocache=False),
+        decoders={image: tfds.decode.SkipDecoding()},
     )
-    return Split(stored, builder.info.splits[split].num_examples, decode)
+    return Split(stored.map(chosen), builder.info.splits[split].num_examples, decode)
 
 
 def _split_names(name: str, builder: tfds.core.DatasetBuilder) -> tuple[str, str]:

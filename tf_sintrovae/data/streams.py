@@ -19,7 +19,7 @@ class Split:
     """Stored examples of a split.
 
     Attributes:
-        stored: one element an example, in a fixed order, cheap to read and to skip.
+        stored: `(encoded image, label)` of each example in a fixed order, cheap to read and to skip.
         size: number of examples.
         decode: makes `(x [*shape] uint8, y int32)` of an element of `stored`.
     """
@@ -90,9 +90,10 @@ class StreamSource(Source):
 
         epochs = tf.data.Dataset.range(start_step // steps, LAST)
         stored = epochs.flat_map(epoch_batches).skip(start_step % steps)
-        stored = stored.map(lambda *batch: tf.nest.map_structure(lambda t: t[mine], batch))
-        decoded = stored.unbatch().map(
-            train.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        decoded = (
+            stored.map(lambda encoded, y: (encoded[mine], y[mine]))
+            .unbatch()
+            .map(train.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         )
         return finished(decoded.batch(rows, drop_remainder=True), lambda x, y: (to_float(x), y))
 
