@@ -7,7 +7,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
-import tensorflow as tf  # noqa: E402 - after the settings above
+import tensorflow as tf
 
 
 def pytest_configure():
