@@ -52,7 +52,7 @@ def test_variable_sets_of_the_players_are_disjoint(case):
 @pytest.mark.parametrize("prior_player", ["decoder", "encoder", "none"])
 def test_only_the_players_at_turn_change(prior_player):
     model = compiled(Case("images", "mixture").model(prior_player=prior_player))
-    x = data(model.encoder.input.shape[1:])
+    x = data(model.example_shape)
     start = snapshot(model)
     _, posterior = model.encoder_step(tf.constant(x), noise_of(model, x).encoder_player())
     middle = snapshot(model)
@@ -82,7 +82,7 @@ def test_every_variable_of_every_player_learns_in_the_vae_stage(case):
 
 def test_the_frozen_network_still_updates_its_batch_norm_statistics():
     model = compiled(Case("images", "mixture").model())
-    x = tf.constant(data(model.encoder.input.shape[1:]))
+    x = tf.constant(data(model.example_shape))
     before = [variable.numpy() for variable in model.decoder.non_trainable_variables]
     model.encoder_step(x, noise_of(model, x).encoder_player())
     after = [variable.numpy() for variable in model.decoder.non_trainable_variables]
@@ -235,20 +235,42 @@ def test_float16_training_scales_and_unscales_every_players_loss():
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=5e-3)
 
 
+class Subclassed(keras.Model):
+    """A network that Keras cannot look into before it is called."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.heads = [keras.layers.Dense(size) for size in outputs]
+
+    def call(self, x, training=False):
+        values = tuple(head(x) for head in self.heads)
+        return values if len(values) > 1 else values[0]
+
+
+def test_subclassed_networks_train_too():
+    encoder, decoder = Subclassed((LATENT_DIM, LATENT_DIM)), Subclassed((6,))
+    model = compiled(SoftIntroVAE(encoder, decoder, MixturePrior(2, LATENT_DIM), beta_neg=1.0))
+    model.start_introspection()
+    history = model.fit(data((6,), 16), batch_size=8, verbose=0).history
+    assert np.isfinite(history["encoder_loss"]).all()
+    assert model.example_shape == (6,)
+
+
 def test_errors_name_what_does_not_fit():
     encoder, decoder = networks.build_networks((2,), LATENT_DIM, (4,))
     other_encoder, _ = networks.build_networks((3,), LATENT_DIM, (4,))
     prior = StandardNormalPrior(LATENT_DIM)
-    with pytest.raises(ValueError, match="prior 5"):
+    with pytest.raises(ValueError, match=r"the decoder cannot take \[batch, 5\]"):
         SoftIntroVAE(encoder, decoder, MixturePrior(2, 5))
     with pytest.raises(ValueError, match="prior_player 'nobody'"):
         SoftIntroVAE(encoder, decoder, prior, prior_player="nobody")
-    with pytest.raises(ValueError, match="the encoder takes"):
+    with pytest.raises(ValueError, match=r"the encoder cannot take \[batch, 2\]"):
         SoftIntroVAE(other_encoder, decoder, prior)
     with pytest.raises(ValueError, match="must return"):
-        SoftIntroVAE(decoder, decoder, prior)
-    with pytest.raises(ValueError, match="not built"):
         SoftIntroVAE(keras.Sequential([keras.layers.Dense(2)]), decoder, prior)
+    wide_encoder, _ = networks.build_networks((2,), LATENT_DIM + 1, (4,))
+    with pytest.raises(ValueError, match="mean has shape"):
+        SoftIntroVAE(wide_encoder, decoder, prior)
     model = SoftIntroVAE(encoder, decoder, prior)
     with pytest.raises(ValueError, match="stage 'later'"):
         model.stage = "later"

@@ -56,7 +56,7 @@ class Servable(tf.Module):
 
 def _functions(servable: Servable, model: SoftIntroVAE, clip) -> dict[str, Any]:
     """The signatures of docs/evaluation.md as concrete functions."""
-    shape = tuple(model.encoder.input.shape[1:])
+    shape = model.example_shape
     latent_dim, num_mc_samples = model.latent_dim, model.num_mc_samples
     encoder, decoder = model.encoder, model.decoder
     x_spec = tf.TensorSpec((None, *shape), tf.float32, name="x")
@@ -150,7 +150,7 @@ def export(
 def model_info(model: SoftIntroVAE) -> dict[str, Any]:
     """What a user of the export may want to know: shapes, prior, step, versions."""
     return {
-        "shape": list(model.encoder.input.shape[1:]),
+        "shape": list(model.example_shape),
         "latent_dim": model.latent_dim,
         "num_components": model.prior.num_components,
         "num_mc_samples": model.num_mc_samples,

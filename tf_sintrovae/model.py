@@ -1,5 +1,6 @@
 """SoftIntroVAE: encoder, decoder and prior trained against and with each other by `fit`."""
 
+import math
 from typing import Any
 
 import keras
@@ -53,6 +54,7 @@ class SoftIntroVAE(keras.Model):
     Attributes:
         stage: 'vae' or 'introspective'; may be set between calls of `fit`.
         step: int64 variable, training steps taken.
+        example_shape: shape of one example.
 
     Raises:
         ValueError: an unknown `prior_player`, or sizes of encoder, decoder and prior that do not fit.
@@ -80,12 +82,12 @@ class SoftIntroVAE(keras.Model):
         super().__init__(name=name)
         if prior_player not in PRIOR_PLAYERS:
             raise ValueError(f"prior_player {prior_player!r}: expected one of {PRIOR_PLAYERS}")
-        shape = _check_sizes(encoder, decoder, prior)
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
+        self.example_shape = _example_shape(encoder, decoder, prior)
         if scale is None:
-            scale = 1.0 / float(tf.reduce_prod(shape))
+            scale = 1.0 / math.prod(self.example_shape)
         self.objective = Objective(
             beta_rec, beta_kl, beta_neg, alpha, gamma, gamma_r, responsibility_reg, scale
         )
@@ -408,6 +410,9 @@ class SoftIntroVAE(keras.Model):
         mean_responsibilities = None
         if statistics:
             log_prob, mean_responsibilities = prior.log_prob_and_mean_responsibilities(z)
+            mean_responsibilities = tf.ensure_shape(
+                mean_responsibilities, (self.prior.num_components,)
+            )
         else:
             log_prob = prior.log_prob(z)
         return objectives.monte_carlo_kl(logvar, eps, log_prob), mean_responsibilities
@@ -490,27 +495,28 @@ def _reset_slots(optimizer: keras.optimizers.Optimizer) -> None:
             variable.assign(tf.zeros_like(variable.value))
 
 
-def _check_sizes(encoder, decoder, prior) -> tuple[int, ...]:
+def _example_shape(encoder, decoder, prior) -> tuple[int, ...]:
     """The shape of one example, after checking that the three players fit each other."""
-    for name, network in (("encoder", encoder), ("decoder", decoder)):
-        if not network.built:
-            raise ValueError(f"the {name} is not built yet: give it an Input or call it on a batch")
-    if isinstance(encoder.output, (tuple, list)) and len(encoder.output) == 2:
-        mean, logvar = encoder.output
-    else:
+    dtype = prior.variable_dtype
+    latent_dim = prior.latent_dim
+    x = _symbolic_call("decoder", decoder, keras.KerasTensor((None, latent_dim), dtype))
+    posterior = _symbolic_call("encoder", encoder, keras.KerasTensor(x.shape, dtype))
+    if not isinstance(posterior, (tuple, list)) or len(posterior) != 2:
         raise ValueError("the encoder must return (mean, logvar), each [batch, latent_dim]")
-    sizes = {
-        "encoder mean": mean.shape[-1],
-        "encoder logvar": logvar.shape[-1],
-        "decoder input": decoder.input.shape[-1],
-        "prior": prior.latent_dim,
-    }
-    if len(set(sizes.values())) > 1:
-        text = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        raise ValueError(f"latent dimensions differ: {text}")
-    if tuple(encoder.input.shape[1:]) != tuple(decoder.output.shape[1:]):
+    for name, output in zip(("mean", "logvar"), posterior, strict=True):
+        if tuple(output.shape[1:]) != (latent_dim,):
+            raise ValueError(
+                f"the encoder's {name} has shape {tuple(output.shape)}: expected "
+                f"[batch, {latent_dim}], the prior's latent_dim"
+            )
+    return tuple(x.shape[1:])
+
+
+def _symbolic_call(name, network, spec):
+    """What `network` makes of a tensor like `spec`; also builds it, if it is not built yet."""
+    try:
+        return network(spec)
+    except (ValueError, TypeError) as error:
         raise ValueError(
-            f"the encoder takes {tuple(encoder.input.shape[1:])}, "
-            f"the decoder gives {tuple(decoder.output.shape[1:])}: they must agree"
-        )
-    return tuple(decoder.output.shape[1:])
+            f"the {name} cannot take [batch, {', '.join(map(str, spec.shape[1:]))}]: {error}"
+        ) from error
