@@ -67,11 +67,3 @@ def test_without_network_and_files_it_ends_within_20_seconds(tmp_path):
     assert error.startswith("error: fashion_mnist cannot be downloaded")
     assert str(tmp_path / "fashion_mnist") in error
     assert all(file in error for file in samples.IDX_NAMES)
-
-
-def test_an_unknown_data_set_is_one_clear_line(tmp_path):
-    done = run_main(
-        "--dataset=fashon_mnist", f"--data_dir={tmp_path}", f"--workdir={tmp_path / 'run'}"
-    )
-    assert done.returncode != 0 and "Traceback" not in done.stderr
-    assert "perhaps fashion_mnist is meant" in done.stderr.strip().splitlines()[-1]

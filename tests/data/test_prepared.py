@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tests.data import samples
@@ -30,6 +31,7 @@ class Bars(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         features = {
             "image": tfds.features.Image(shape=shape),
             "label": tfds.features.ClassLabel(names=[f"bar {i}" for i in range(10)]),
+            "notes": tfds.features.Sequence(np.int64),  # of another length in every example
         }
         return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
 
@@ -39,7 +41,7 @@ class Bars(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _generate_examples(self, split):
         for i, (x, y) in enumerate(zip(*split_images(split), strict=True)):
             x = x if self.SHAPE else x[: 12 - i % 3]
-            yield i, {"image": x, "label": int(y)}
+            yield i, {"image": x, "label": int(y), "notes": list(range(i % 4))}
 
 
 class Ragged(Bars, skip_registration=True):
@@ -122,6 +124,19 @@ def test_damaged_prepared_data_are_named(data_dir, tmp_path):
     data[len(data) // 2] ^= 1
     record.write_bytes(bytes(data))
     with pytest.raises(UserError, match=r"bars.*1.0.0: damaged data prepared by TFDS"):
+        registry.load("bars", tmp_path)
+
+
+def test_missing_records_are_noticed(tmp_path):
+    Bars(data_dir=tmp_path).download_and_prepare()
+    (path,) = (tmp_path / "bars").rglob("*train*tfrecord*")
+    records = list(tf.data.TFRecordDataset(path).take(50).as_numpy_iterator())
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(record)
+    with pytest.raises(
+        UserError, match=r"1.0.0: damaged data prepared by TFDS \(Input.* 60 .* 50 elements\.\):"
+    ):
         registry.load("bars", tmp_path)
 
 

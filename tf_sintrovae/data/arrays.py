@@ -1,16 +1,14 @@
 """Data sets that fit memory."""
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from tf_sintrovae.data import pixels
+from tf_sintrovae.data import pipelines, pixels
 from tf_sintrovae.data.source import Examples, Source
 from tf_sintrovae.errors import UserError
-
-# End of the ranges that stand for endless ones.
-LAST = np.iinfo(np.int64).max
 
 
 class ArraySource(Source):
@@ -72,12 +70,10 @@ class ArraySource(Source):
         self, batch_size: int, seed: int, start_step: int = 0, num_shards: int = 1, shard: int = 0
     ) -> tf.data.Dataset:
         """See `Source`."""
-        require_batch(self, batch_size)
+        pipelines.require_batch(self, batch_size)
         steps, rows = self.steps_per_epoch(batch_size), batch_size // num_shards
         mine = slice(shard * rows, (shard + 1) * rows)
-        # On the CPU, whatever device is the default: the GPU's memory is for the model.
-        with tf.device("CPU:0"):
-            x, y = map(tf.constant, self._splits["train"])
+        x, y = self._train_tensors
 
         def epoch_order(epoch):
             order = tf.random.experimental.stateless_shuffle(
@@ -87,10 +83,10 @@ class ArraySource(Source):
             return tf.data.Dataset.from_tensor_slices(order[:, mine])
 
         def batch(index):
-            return to_float(tf.gather(x, index)), tf.gather(y, index)
+            return pipelines.to_float(tf.gather(x, index)), tf.gather(y, index)
 
-        epochs = tf.data.Dataset.range(start_step // steps, LAST)
-        return finished(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
+        epochs = tf.data.Dataset.range(start_step // steps, pipelines.LAST)
+        return pipelines.finished(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`."""
@@ -103,6 +99,12 @@ class ArraySource(Source):
         for start in range(0, len(x[:limit]), batch_size):
             rows = slice(start, min(start + batch_size, len(x[:limit])))
             yield Examples(_to_float_numpy(x[rows]), y[rows])
+
+    @functools.cached_property
+    def _train_tensors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        # On the CPU, whatever device is the default: the GPU's memory is for the model.
+        with tf.device("CPU:0"):
+            return tuple(map(tf.constant, self._splits["train"]))
 
     def _split(self, split: str) -> Examples:
         x, y = self._splits[split]
@@ -133,39 +135,6 @@ def held_out(
     return x[train], y[train], x[test], y[test]
 
 
-def require_batch(source: Source, batch_size: int) -> None:
-    """Refuses data that do not fill a single batch.
-
-    Args:
-        source: a finite data set.
-        batch_size: examples in a global batch.
-
-    Raises:
-        UserError: fewer training examples than that.
-    """
-    if source.num_train < batch_size:
-        raise UserError(
-            f"data set {source.name!r} has {source.num_train} training examples, fewer than "
-            f"batch_size={batch_size}: lower batch_size"
-        )
-
-
-def finished(elements: tf.data.Dataset, batch) -> tf.data.Dataset:
-    """The common end of all pipelines: computes batches in parallel and in order, ahead of need.
-
-    Args:
-        elements: what each batch is computed from, a step number for example.
-        batch: pure, traceable function of an element that returns `(x, y)`.
-
-    Returns:
-        A dataset of `(x, y)`; distribution strategies leave its sharding alone.
-    """
-    dataset = elements.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
-
-
 def _checked(name: str, x: np.ndarray, y: np.ndarray | None, num_classes: int) -> Examples:
     """One split as it is stored: x uint8 or float32, y int32."""
     x = _checked_examples(f"data set {name!r}", x)
@@ -193,11 +162,6 @@ def _checked_examples(where: str, x: np.ndarray) -> np.ndarray:
             f"{where}: examples of dtype {x.dtype}, which are not images: expected finite floats"
         )
     return x.astype(np.float32, copy=False)
-
-
-def to_float(x: tf.Tensor) -> tf.Tensor:
-    """Pixels as float32 in [0, 1]; float32 examples are returned as they are."""
-    return x if x.dtype == tf.float32 else tf.cast(x, tf.float32) / 255.0
 
 
 def _to_float_numpy(x: np.ndarray) -> np.ndarray:

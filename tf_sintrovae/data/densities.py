@@ -6,8 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tf_sintrovae.data import registry
-from tf_sintrovae.data.arrays import LAST, finished
+from tf_sintrovae.data import pipelines, registry
 from tf_sintrovae.data.source import Examples, Source
 from tf_sintrovae.errors import UserError
 
@@ -57,7 +56,7 @@ class DensitySource(Source):
             x, y = self._draw(tf.stack([tf.constant(seed, tf.int64), step]), batch_size)
             return x[mine], y[mine]
 
-        return finished(tf.data.Dataset.range(start_step, LAST), batch)
+        return pipelines.finished(tf.data.Dataset.range(start_step, pipelines.LAST), batch)
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`."""

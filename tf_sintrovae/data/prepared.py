@@ -124,7 +124,9 @@ def _damaged(folder, error: Exception) -> UserError:
 
 
 def _in_short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    """The message on one line, without the names of graph nodes that TensorFlow adds."""
+    message = re.sub(r"\{\{.*?\}\}|\[Op:.*", " ", str(error), flags=re.DOTALL)
+    return " ".join(message.split())[:300]
 
 
 def _split(builder, split: str, image: str, label: str | None, image_size: int | None) -> Split:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from tf_sintrovae.data.arrays import LAST, finished, require_batch, to_float
+from tf_sintrovae.data import pipelines
 from tf_sintrovae.data.source import Examples, Source
 
 # Examples, still compressed, among which the next one is drawn. TFDS has shuffled them all once.
@@ -76,7 +76,7 @@ class StreamSource(Source):
         self, batch_size: int, seed: int, start_step: int = 0, num_shards: int = 1, shard: int = 0
     ) -> tf.data.Dataset:
         """See `Source`."""
-        require_batch(self, batch_size)
+        pipelines.require_batch(self, batch_size)
         train, steps = self._splits["train"], self.steps_per_epoch(batch_size)
         rows = batch_size // num_shards
         mine = slice(shard * rows, (shard + 1) * rows)
@@ -88,14 +88,16 @@ class StreamSource(Source):
             order = train.stored.shuffle(_SHUFFLE_BUFFER, mixed, reshuffle_each_iteration=False)
             return order.batch(batch_size, drop_remainder=True)
 
-        epochs = tf.data.Dataset.range(start_step // steps, LAST)
+        epochs = tf.data.Dataset.range(start_step // steps, pipelines.LAST)
         stored = epochs.flat_map(epoch_batches).skip(start_step % steps)
         decoded = (
             stored.map(lambda encoded, y: (encoded[mine], y[mine]))
             .unbatch()
             .map(train.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         )
-        return finished(decoded.batch(rows, drop_remainder=True), lambda x, y: (to_float(x), y))
+        return pipelines.finished(
+            decoded.batch(rows, drop_remainder=True), lambda x, y: (pipelines.to_float(x), y)
+        )
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`; without a limit all of it must fit memory as float32."""

@@ -1,0 +1,50 @@
+"""What the input pipelines of all data sets share."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_sintrovae.data.source import Source
+from tf_sintrovae.errors import UserError
+
+# End of the ranges that stand for endless ones.
+LAST = np.iinfo(np.int64).max
+
+
+def finished(elements: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
+    """The common end of all pipelines: computes batches in parallel and in order, ahead of need.
+
+    Args:
+        elements: what each batch is computed from, a step number for example.
+        batch: pure, traceable function of an element that returns `(x, y)`.
+
+    Returns:
+        A dataset of `(x, y)`; distribution strategies leave its sharding alone.
+    """
+    dataset = elements.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def require_batch(source: Source, batch_size: int) -> None:
+    """Refuses data that do not fill a single batch.
+
+    Args:
+        source: a finite data set.
+        batch_size: examples in a global batch.
+
+    Raises:
+        UserError: fewer training examples than that.
+    """
+    if source.num_train < batch_size:
+        raise UserError(
+            f"data set {source.name!r} has {source.num_train} training examples, fewer than "
+            f"batch_size={batch_size}: lower batch_size"
+        )
+
+
+def to_float(x: tf.Tensor) -> tf.Tensor:
+    """Pixels as float32 in [0, 1]; float32 examples are returned as they are."""
+    return x if x.dtype == tf.float32 else tf.cast(x, tf.float32) / 255.0
