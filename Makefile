@@ -1,0 +1,46 @@
+# Everything runs in .venv, which the first command makes; Python 3.11 or later is all it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+# More arguments for pytest, for example PYTEST_ARGS=tests/test_model.py
+PYTEST_ARGS ?=
+
+.PHONY: help demo test test-slow lint bench build-file clean
+
+help:
+	@echo "make demo       train on the bundled digits, measure, export: runs/digits/"
+	@echo "make test       the tests (offline)"
+	@echo "make test-slow  the tests that take minutes each"
+	@echo "make lint       formatting and lint"
+	@echo "make bench      benchmarks: ratios against named alternatives"
+	@echo "make build-file write BUILD anew from the imports"
+	@echo "make clean      remove .venv and build products; runs/ stays"
+
+# The stamp is written last, so that an interrupted installation is done again.
+.venv/installed: setup.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/python -m tf_sintrovae.main --flagfile=configs/digits.flags
+
+test: .venv/installed
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: .venv/installed
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+bench: .venv/installed
+	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.training_step
+	$(BIN)/python -m benchmarks.input_pipeline
+
+build-file: .venv/installed
+	$(BIN)/python -m tests.build_file
+
+clean:
+	rm -rf .venv build dist *.egg-info
