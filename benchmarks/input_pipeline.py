@@ -16,7 +16,7 @@ import time
 
 from absl import flags
 
-from tf_sintrovae import command
+from tf_sintrovae import command, workdir
 
 _CASES = {
     "fashion_mnist": ((60_000, 28, 28, 1), {"latent_dim": 32, "widths": (64, 128)}),
@@ -25,12 +25,12 @@ _CASES = {
         {"latent_dim": 128, "widths": (64, 128, 256), "batch_size": 32},
     ),
 }
-_SECONDS = 5.0
 _STEPS = 3
 
 _APPETITE = flags.DEFINE_float(
     "appetite", None, "images a second that training consumes; measured when not given"
 )
+_SECONDS = flags.DEFINE_float("seconds", 5.0, "how long to draw batches of each data set")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file to write the table to")
 
 
@@ -49,7 +49,7 @@ def main() -> None:
         )
     if _OUTPUT.value:
         report = {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "rows": rows}
-        pathlib.Path(_OUTPUT.value).write_text(json.dumps(report, indent=2) + "\n")
+        workdir.write_atomically(pathlib.Path(_OUTPUT.value), json.dumps(report, indent=2) + "\n")
 
 
 def _measure(name: str, shape: tuple[int, ...], settings: dict) -> dict:
@@ -80,7 +80,7 @@ def _supply(batches, batch_size: int) -> float:
     for count in itertools.count(1):
         next(stream)
         elapsed = time.perf_counter() - start
-        if elapsed > _SECONDS:
+        if elapsed > _SECONDS.value:
             return count * batch_size / elapsed
 
 
