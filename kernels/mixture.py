@@ -1,9 +1,19 @@
-"""Log-density and responsibilities of a mixture of K diagonal Gaussians, p(z) = sum_k w_k N(z; loc_k, exp(logvar_k))."""
+"""A mixture of K diagonal Gaussians: log-density, responsibilities, their gradients, samples.
 
-import math
+    p(z) = sum_k w_k N(z; loc_k, diag exp(logvar_k)),  w = softmax(logits)
+
+All functions work eagerly, in graphs, inside compiled functions and under distribution strategies, in float32
+and float64; lower precisions are computed, and returned, in float32. First derivatives are analytic; higher
+ones are those of the plain formula, with an array of N * K numbers. `docs/kernels.md` gives the mathematics.
+"""
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
+from tf_sintrovae.kernels import evaluation, expanded
+from tf_sintrovae.kernels.evaluation import Upstream
+from tf_sintrovae.kernels.precision import at_safe_precision
 from tf_sintrovae.kernels.sampling import component_sample, sample, sample_components
 
 __all__ = [
@@ -18,27 +28,185 @@ __all__ = [
 
 
 def log_prob(z, loc, logvar, logits, *, jit_compile: bool = True) -> tf.Tensor:
-    """Log-density [..., N] of z [..., N, L] under loc, logvar [K, L], logits [K]."""
-    return log_prob_and_responsibilities(z, loc, logvar, logits, jit_compile=jit_compile)[0]
+    """Log-density of the mixture, differentiable in every argument.
+
+    Args:
+        z: [..., N, L] samples.
+        loc: [K, L] means.
+        logvar: [K, L] log-variances.
+        logits: [K] unnormalised log weights; -inf for a weight of zero.
+        jit_compile: compile with XLA, once for each shape; False where shapes vary all the time.
+
+    Returns:
+        [..., N] in nats.
+    """
+    z, *parameters = _tensors(z, loc, logvar, logits)
+    flat, batch_shape = _flattened(z)
+    values = _log_prob(jit_compile)(flat, *parameters)
+    return tf.reshape(values, batch_shape)
 
 
 def responsibilities(z, loc, logvar, logits, *, jit_compile: bool = True) -> tf.Tensor:
-    """Responsibilities p(k|z) [..., N, K]; arguments as in `log_prob`."""
+    """Posterior probabilities p(k|z) [..., N, K] of the components; arguments as in `log_prob`."""
     return log_prob_and_responsibilities(z, loc, logvar, logits, jit_compile=jit_compile)[1]
 
 
-def log_prob_and_mean_responsibilities(z, loc, logvar, logits, *, jit_compile: bool = True):
-    """Log-density [..., N] and mean responsibilities over N [..., K]; arguments as in `log_prob`."""
-    density, values = log_prob_and_responsibilities(z, loc, logvar, logits, jit_compile=jit_compile)
-    return density, tf.reduce_mean(values, axis=-2)
-
-
-def log_prob_and_responsibilities(z, loc, logvar, logits, *, jit_compile: bool = True):
+def log_prob_and_responsibilities(
+    z, loc, logvar, logits, *, jit_compile: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Log-density [..., N] and responsibilities [..., N, K]; arguments as in `log_prob`."""
-    del jit_compile
-    difference = z[..., None, :] - loc  # [..., N, K, L]
-    distance = tf.reduce_sum(difference**2 * tf.exp(-logvar) + logvar, axis=-1)  # [..., N, K]
-    size = tf.cast(tf.shape(loc)[-1], loc.dtype)
-    constant = tf.constant(math.log(2 * math.pi), loc.dtype) * size
-    joint = tf.nn.log_softmax(logits) - 0.5 * (distance + constant)  # [..., N, K]
-    return tf.reduce_logsumexp(joint, axis=-1), tf.nn.softmax(joint)
+    z, *parameters = _tensors(z, loc, logvar, logits)
+    flat, batch_shape = _flattened(z)
+    density, values = _log_prob_and_responsibilities(jit_compile)(flat, *parameters)
+    values_shape = tf.concat([batch_shape, [tf.shape(values)[1]]], axis=0)
+    return tf.reshape(density, batch_shape), tf.reshape(values, values_shape)
+
+
+def log_prob_and_mean_responsibilities(
+    z, loc, logvar, logits, *, jit_compile: bool = True
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Log-density [..., N] and the mean over N of the responsibilities [..., K].
+
+    Differentiable in both; large problems never hold the responsibilities. Arguments as in `log_prob`.
+    """
+    z, *parameters = _tensors(z, loc, logvar, logits)
+    function = _log_prob_and_mean_responsibilities(jit_compile)
+    if z.shape.rank == 2:
+        return function(z, *parameters)
+    batches = tf.reshape(z, tf.concat([[-1], tf.shape(z)[-2:]], axis=0))  # [B, N, L]
+    density, mean = tf.map_fn(
+        lambda one: function(one, *parameters), batches, fn_output_signature=(z.dtype, z.dtype)
+    )
+    shape = tf.shape(z)
+    mean_shape = tf.concat([shape[:-2], tf.shape(mean)[1:]], axis=0)
+    return tf.reshape(density, shape[:-1]), tf.reshape(mean, mean_shape)
+
+
+def _log_prob(jit_compile: bool) -> Callable:
+    @tf.custom_gradient
+    def function(*inputs):
+        state = evaluation.forward(*inputs, jit_compile=jit_compile)
+
+        def gradient(of_log_prob):
+            return _pull(_plain_log_prob, inputs, state, {"log_prob": of_log_prob}, jit_compile)
+
+        return state.log_prob, gradient
+
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def _log_prob_and_responsibilities(jit_compile: bool) -> Callable:
+    @tf.custom_gradient
+    def function(*inputs):
+        state = evaluation.resident_forward(*inputs, jit_compile=jit_compile)
+
+        def gradient(of_log_prob, of_values):
+            upstream = {"log_prob": of_log_prob, "values": of_values}
+            return _pull(_plain, inputs, state, upstream, jit_compile)
+
+        return (state.log_prob, state.kept), gradient
+
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def _log_prob_and_mean_responsibilities(jit_compile: bool) -> Callable:
+    @tf.custom_gradient
+    def function(*inputs):
+        state = evaluation.forward(*inputs, jit_compile=jit_compile)
+        mean = evaluation.mean_responsibilities(*inputs, state, jit_compile=jit_compile)
+
+        def gradient(of_log_prob, of_mean):
+            upstream = {"log_prob": of_log_prob, "mean": of_mean}
+            return _pull(_plain_mean, inputs, state, upstream, jit_compile)
+
+        return (state.log_prob, mean), gradient
+
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def _pull(plain: Callable, inputs, state, upstream: Upstream, jit_compile: bool):
+    """Gradients at z, loc, logvar, logits.
+
+    Two programs, so that a graph that needs only one of the gradients at z and at the parameters runs only
+    that one.
+    """
+
+    def at_samples(*arguments):
+        upstream = dict(zip(names, arguments[4:], strict=True))
+        return evaluation.samples_gradient(*arguments[:4], state, upstream, jit_compile=jit_compile)
+
+    def at_parameters(*arguments):
+        upstream = dict(zip(names, arguments[4:], strict=True))
+        return evaluation.parameters_gradient(
+            *arguments[:4], state, upstream, jit_compile=jit_compile
+        )
+
+    names, arguments = tuple(upstream), (*inputs, *upstream.values())
+    of_z = _twice_differentiable(at_samples, plain, slice(0, 1))(*arguments)
+    of_parameters = _twice_differentiable(at_parameters, plain, slice(1, 4))(*arguments)
+    return of_z, *of_parameters
+
+
+def _twice_differentiable(backward: Callable, plain: Callable, which: slice) -> Callable:
+    """Gives an analytic gradient, a function of (*inputs, *upstream), the derivatives of `plain`'s gradient."""
+
+    def plain_backward(*arguments):
+        inputs, upstream = arguments[:4], arguments[4:]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = plain(*inputs)
+        return tape.gradient(outputs, inputs[which], upstream, tf.UnconnectedGradients.ZERO)
+
+    @tf.custom_gradient
+    def function(*arguments):
+        def second(*upstream):
+            with tf.GradientTape() as tape:
+                tape.watch(arguments)
+                gradients = plain_backward(*arguments)
+            return tape.gradient(gradients, arguments, upstream, tf.UnconnectedGradients.ZERO)
+
+        return backward(*arguments), second
+
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def _plain(z, loc, logvar, logits) -> tuple[tf.Tensor, tf.Tensor]:
+    """The formula without own gradients: log-density [N] and responsibilities [N, K]."""
+
+    def run(typed_z, components):
+        joint = expanded.log_joint(typed_z, components)  # [N, K]
+        density, values = tf.reduce_logsumexp(joint, axis=1), tf.nn.softmax(joint)
+        return tf.cast(density, z.dtype), tf.cast(values, z.dtype)
+
+    return at_safe_precision(run, z, loc, logvar, logits)
+
+
+def _plain_log_prob(*inputs) -> tuple[tf.Tensor]:
+    return _plain(*inputs)[:1]
+
+
+def _plain_mean(*inputs) -> tuple[tf.Tensor, tf.Tensor]:
+    density, values = _plain(*inputs)
+    return density, tf.reduce_mean(values, axis=0)
+
+
+def _tensors(z, *parameters) -> list[tf.Tensor]:
+    """Converts to one floating type, float32 at least, and checks the ranks."""
+    z = tf.convert_to_tensor(z)
+    tensors = [z, *(tf.convert_to_tensor(parameter) for parameter in parameters)]
+    if tf.float64 in [tensor.dtype for tensor in tensors]:
+        dtype = tf.float64
+    else:
+        dtype = tf.float32
+    ranks = [tensor.shape.rank for tensor in tensors]
+    if ranks[0] is None or ranks[0] < 2 or ranks[1:] != [2, 2, 1]:
+        raise ValueError(
+            "expected z [..., N, L], loc [K, L], logvar [K, L] and logits [K], got shapes "
+            + ", ".join(str(tensor.shape) for tensor in tensors)
+        )
+    return [tf.cast(tensor, dtype) for tensor in tensors]
+
+
+def _flattened(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """z as [N, L], and the shape [..., N] of its values."""
+    return tf.reshape(z, [-1, z.shape[-1] or tf.shape(z)[-1]]), tf.shape(z)[:-1]

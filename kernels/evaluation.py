@@ -1,0 +1,211 @@
+"""Forward and backward programs of the mixture, each compiled as one: small problems keep their
+responsibilities between the two, large ones make them again by blocks."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_sintrovae.kernels import expanded, streaming
+from tf_sintrovae.kernels.expanded import Components
+from tf_sintrovae.kernels.precision import at_safe_precision
+from tf_sintrovae.kernels.streaming import Normaliser
+
+# Responsibilities kept for the backward program: up to 64 MiB in float32. Above, blocks.
+RESIDENT_LIMIT = 2**24
+
+
+# Gradients at what the forward program gave: "log_prob" [N] always, and either "mean" [K], at the mean of the
+# responsibilities, or "values" [N, K], at the responsibilities themselves (kept then, whatever their size).
+Upstream = dict[str, tf.Tensor]
+
+
+class Forward(NamedTuple):
+    """What the backward programs need of the forward one.
+
+    Attributes:
+        log_prob: [N].
+        kept: [N, K] responsibilities, or [0, K] where they are made again by blocks.
+        normaliser: what makes them again.
+    """
+
+    log_prob: tf.Tensor
+    kept: tf.Tensor
+    normaliser: Normaliser
+
+
+def compiled(function: Callable) -> Callable:
+    """Adds the argument `jit_compile`: compile with XLA, or trace the same source into the caller's graph.
+
+    Tapes do not look inside: they would keep every intermediate, and the gradients are analytic.
+    """
+    jitted = tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True)
+
+    @functools.wraps(function)
+    def call(*args, jit_compile: bool):
+        args = tf.nest.map_structure(tf.stop_gradient, args)
+        return (jitted if jit_compile else function)(*args)
+
+    return call
+
+
+def is_large(z: tf.Tensor, loc: tf.Tensor) -> tf.Tensor:
+    """Whether N * K is above what is kept between the programs: a boolean scalar."""
+    return tf.size(z[:, 0], tf.int64) * tf.size(loc[:, 0], tf.int64) > RESIDENT_LIMIT
+
+
+def is_streamed(state: "Forward"):
+    """Whether the forward program kept nothing: a bool where the size is known, else a scalar tensor."""
+    rows = state.kept.shape[0]
+    return tf.equal(tf.shape(state.kept)[0], 0) if rows is None else rows == 0
+
+
+def choose(predicate, if_true: Callable, if_false: Callable):
+    """`tf.cond` that traces one branch alone where the predicate is known."""
+    known = predicate if isinstance(predicate, bool) else tf.get_static_value(predicate)
+    if known is None:
+        return tf.cond(predicate, if_true, if_false)
+    return if_true() if known else if_false()
+
+
+@compiled
+def forward(z, loc, logvar, logits) -> Forward:
+    """Log-density of z [N, L], with what the backward programs need."""
+
+    def run(typed_z, components):
+        return choose(
+            is_large(z, loc),
+            lambda: _streamed(typed_z, components, z.dtype),
+            lambda: _resident(typed_z, components, z.dtype),
+        )
+
+    return at_safe_precision(run, z, loc, logvar, logits)
+
+
+@compiled
+def resident_forward(z, loc, logvar, logits) -> Forward:
+    """`forward` that keeps the responsibilities whatever their size, for callers who ask for them."""
+
+    def run(typed_z, components):
+        return _resident(typed_z, components, z.dtype)
+
+    return at_safe_precision(run, z, loc, logvar, logits)
+
+
+@compiled
+def mean_responsibilities(z, loc, logvar, logits, state: Forward) -> tf.Tensor:
+    """Mean [K] of the responsibilities over the N samples."""
+
+    def run(typed_z, components):
+        return streaming.mean_responsibilities(typed_z, components, state.normaliser)
+
+    return choose(
+        is_streamed(state),
+        lambda: at_safe_precision(run, z, loc, logvar, logits),
+        lambda: tf.reduce_mean(state.kept, axis=0),
+    )
+
+
+@compiled
+def samples_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream) -> tf.Tensor:
+    """Gradient at z [N, L].
+
+    Args:
+        z: [N, L] samples.
+        loc: [K, L] means.
+        logvar: [K, L] log-variances.
+        logits: [K] log weights.
+        state: of the forward program.
+        upstream: gradients at what it gave.
+    """
+
+    def stream(typed_z, components):
+        factors = _streamed_factors(typed_z, components, state.normaliser, upstream)
+        gradient = streaming.gradient_at_samples(typed_z, components, state.normaliser, *factors)
+        return tf.cast(gradient, z.dtype)
+
+    def resident(typed_z, components):
+        weight = _resident_weight(state.kept, upstream)
+        gradient = expanded.pull_to_samples(tf.cast(weight, typed_z.dtype), typed_z, components)
+        return tf.cast(gradient, z.dtype)
+
+    run = _by_size(state, upstream, stream, resident)
+    return at_safe_precision(run, z, loc, logvar, logits)
+
+
+@compiled
+def parameters_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream):
+    """Gradients at loc [K, L], logvar [K, L] and logits [K]; arguments as in `samples_gradient`."""
+
+    def stream(typed_z, components):
+        factors = _streamed_factors(typed_z, components, state.normaliser, upstream)
+        gradients = streaming.gradient_at_components(
+            typed_z, components, state.normaliser, *factors
+        )
+        return _at_logits(gradients, components, z.dtype)
+
+    def resident(typed_z, components):
+        weight = _resident_weight(state.kept, upstream)
+        gradients = expanded.pull_to_components(tf.cast(weight, typed_z.dtype), typed_z, components)
+        return _at_logits(gradients, components, z.dtype)
+
+    run = _by_size(state, upstream, stream, resident)
+    return at_safe_precision(run, z, loc, logvar, logits)
+
+
+def _by_size(state: Forward, upstream: Upstream, stream: Callable, resident: Callable) -> Callable:
+    if "values" in upstream:
+        return resident
+    return lambda *args: choose(is_streamed(state), lambda: stream(*args), lambda: resident(*args))
+
+
+def _resident(z, components: Components, dtype: tf.DType) -> Forward:
+    joint = expanded.log_joint(z, components)  # [N, K]
+    shift = tf.reduce_max(joint, axis=1)  # [N]
+    terms = tf.exp(tf.cast(joint - shift[:, tf.newaxis], dtype))
+    total = tf.reduce_sum(terms, axis=1)  # [N]
+    normaliser = Normaliser(tf.cast(shift, tf.float64), tf.math.log(total))
+    return Forward(_log_prob(normaliser), terms / total[:, tf.newaxis], normaliser)
+
+
+def _streamed(z, components: Components, dtype: tf.DType) -> Forward:
+    normaliser = streaming.normaliser(z, components, dtype)
+    nothing = tf.zeros([0, tf.shape(components.loc)[0]], dtype)
+    return Forward(_log_prob(normaliser), nothing, normaliser)
+
+
+def _log_prob(normaliser: Normaliser) -> tf.Tensor:
+    shift, log_total = normaliser
+    return tf.cast(shift + tf.cast(log_total, tf.float64), log_total.dtype)
+
+
+def _resident_weight(kept: tf.Tensor, upstream: Upstream) -> tf.Tensor:
+    """Gradient [N, K] at the joint log-densities: r_nk (g_n + G_nk - sum_j r_nj G_nj)."""
+    of_log_prob = upstream["log_prob"]
+    if "mean" in upstream:
+        # [K], the same in every row
+        of_values = upstream["mean"] / tf.cast(tf.shape(kept)[0], kept.dtype)
+    elif "values" in upstream:
+        of_values = upstream["values"]
+    else:
+        return kept * of_log_prob[:, tf.newaxis]
+    expected = tf.reduce_sum(kept * of_values, axis=1)  # [N]
+    return kept * ((of_log_prob - expected)[:, tf.newaxis] + of_values)
+
+
+def _streamed_factors(z, components: Components, normaliser, upstream: Upstream):
+    """The same weight as factors of samples [N] and of components [K]: r times their sum."""
+    of_log_prob = upstream["log_prob"]
+    if "mean" not in upstream:
+        return of_log_prob, tf.zeros_like(components.log_weight, of_log_prob.dtype)
+    share = upstream["mean"] / tf.cast(tf.shape(z)[0], of_log_prob.dtype)  # [K]
+    expected = streaming.expectation(z, components, normaliser, share)  # [N]
+    return of_log_prob - expected, share
+
+
+def _at_logits(gradients, components: Components, dtype: tf.DType):
+    """Carries the gradient at the normalised log weights on to the logits; casts all to `dtype`."""
+    of_loc, of_logvar, of_log_weight = gradients
+    of_logits = of_log_weight - tf.exp(components.log_weight) * tf.reduce_sum(of_log_weight)
+    return tuple(tf.cast(t, dtype) for t in (of_loc, of_logvar, of_logits))

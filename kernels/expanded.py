@@ -1,0 +1,71 @@
+"""A mixture's joint log-density and its derivatives as matrix products.
+
+The squared distance of sample n to component k, in units of the component's standard deviations, is expanded
+
+    sum_l (z_nl - loc_kl)^2 a_kl = [z^2, z] [a, -2 loc a]^T + sum_l loc_kl^2 a_kl,   a = exp(-logvar),
+
+so that no array of N * K * L numbers is ever formed. The expansion cancels where variances are small: callers
+come through `precision`, which centres the coordinates and picks the type that these functions compute in.
+"""
+
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Components(NamedTuple):
+    """A block of k components.
+
+    Attributes:
+        loc: [k, L] means.
+        logvar: [k, L] log-variances.
+        log_weight: [k] normalised log weights.
+    """
+
+    loc: tf.Tensor
+    logvar: tf.Tensor
+    log_weight: tf.Tensor
+
+
+def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
+    """log w_k + log N(z_n; loc_k, exp(logvar_k)) [n, k] for z [n, L]."""
+    loc, logvar, log_weight = components
+    precision = tf.exp(-logvar)  # [k, L]
+    weights = tf.concat([precision, -2 * loc * precision], axis=1)  # [k, 2L]
+    product = tf.matmul(_features(z), weights, transpose_b=True)  # [n, k]
+    # Rounding may leave a small negative distance; a density above the component's peak would be worse.
+    distance = tf.maximum(product + tf.reduce_sum(loc**2 * precision, axis=1), 0)
+    log_two_pi = tf.constant(math.log(2 * math.pi), z.dtype)
+    return log_weight - 0.5 * (tf.reduce_sum(logvar + log_two_pi, axis=1) + distance)
+
+
+def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
+    """Gradient [n, L] at z of sum_nk weight_nk log_joint_nk, for weights [n, k]."""
+    loc, logvar, _ = components
+    precision = tf.exp(-logvar)  # [k, L]
+    product = tf.matmul(weight, tf.concat([loc * precision, precision], axis=1))  # [n, 2L]
+    toward, away = tf.split(product, 2, axis=1)
+    return toward - z * away
+
+
+def pull_to_components(
+    weight: tf.Tensor, z: tf.Tensor, components: Components
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Gradients of sum_nk weight_nk log_joint_nk at the components, for weights [n, k].
+
+    Returns:
+        Gradients at loc [k, L], logvar [k, L] and log_weight [k].
+    """
+    loc, logvar, _ = components
+    precision = tf.exp(-logvar)  # [k, L]
+    product = tf.matmul(weight, _features(z), transpose_a=True)  # [k, 2L]
+    second, first = tf.split(product, 2, axis=1)  # moments of z under the weights, each [k, L]
+    total = tf.reduce_sum(weight, axis=0)  # [k]
+    mass = total[:, tf.newaxis]
+    spread = second - 2 * loc * first + loc**2 * mass  # weighted sum of (z - loc)^2
+    return precision * (first - loc * mass), 0.5 * (precision * spread - mass), total
+
+
+def _features(z: tf.Tensor) -> tf.Tensor:
+    return tf.concat([z**2, z], axis=1)  # [n, 2L]
