@@ -4,7 +4,6 @@ The prior travels as numbers (for the VampPrior, the posteriors at its pseudo-in
 variables, each stored once. Images are clipped to [0, 1] on their way out. Batch norm is in inference mode.
 """
 
-import importlib.metadata
 import json
 import math
 import os
@@ -15,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_sintrovae import __version__, objectives
+from tf_sintrovae import objectives, report
 from tf_sintrovae.kernels import mixture
 from tf_sintrovae.model import SoftIntroVAE
 
@@ -156,14 +155,8 @@ def model_info(model: SoftIntroVAE) -> dict[str, Any]:
         "num_mc_samples": model.num_mc_samples,
         "prior": type(model.prior).__name__,
         "step": int(model.step.numpy()),
-        "versions": versions(),
+        "versions": report.versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Versions of this package and of those that the numbers depend on."""
-    names = ("tensorflow", "keras", "tensorflow-probability", "numpy")
-    return {"tf-sintrovae": __version__} | {n: importlib.metadata.version(n) for n in names}
 
 
 def _concrete(signatures):

@@ -62,7 +62,8 @@ def run(settings: config.Config, folder) -> None:
     if settings.evaluate:
         _evaluate(settings, folder, source, model, servable)
     if settings.export:
-        info = {"dataset": source.name, "settings": json.loads(settings.to_json())}
+        info = {"dataset": source.name, "epoch": settings.epochs}
+        info["settings"] = json.loads(settings.to_json())
         export.export(model, folder.saved_model, clip_images=clip, info=info)
     _say_where(settings, folder)
 
@@ -74,21 +75,15 @@ def _announce(settings, folder, source) -> None:
 
 
 def _evaluate(settings, folder, source, model, servable) -> None:
-    from tf_sintrovae import evaluation, export, workdir
+    from tf_sintrovae import evaluation, report
 
     start = time.monotonic()
     metrics = evaluation.evaluate(servable, source, seed=settings.seed)
-    results = {
-        "step": int(model.step.numpy()),
-        "epoch": settings.epochs,
-        "seed": settings.seed,
-        "versions": export.versions(),
-        "metrics": metrics,
-    }
-    workdir.write_atomically(folder.results, json.dumps(results, indent=2) + "\n")
-    width = max(map(len, metrics), default=0)
-    for name, value in metrics.items():
-        print(f"  {name:{width}}  {value:.6g}")
+    step = int(model.step.numpy())
+    report.write(
+        report.results(metrics, source, settings.seed, step, settings.epochs), folder.results
+    )
+    print(report.table(metrics))
     print(f"evaluated in {_duration(start)}")
 
 

@@ -1,0 +1,33 @@
+"""Use of the prior's components: inactive ones, entropy of the assignment."""
+
+import numpy as np
+
+
+def component_use(mean_responsibilities: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """Inactive components and the entropy of the mean responsibilities.
+
+    Args:
+        mean_responsibilities: [K] mean of p(k|z) over posterior samples of the data.
+        weights: [K] of the components.
+
+    Returns:
+        `inactive_components` (weight under 1/K^2, as in the authors' plots),
+        `inactive_components_by_responsibility` (mean responsibility under 1/K^2, as in their scripts) and
+        `assignment_entropy` of the whole set, divided by log K (0 for K = 1).
+    """
+    threshold = 1.0 / len(weights) ** 2
+    return {
+        "inactive_components": float(np.count_nonzero(weights < threshold)),
+        "inactive_components_by_responsibility": float(
+            np.count_nonzero(mean_responsibilities < threshold)
+        ),
+        "assignment_entropy": normalised_entropy(mean_responsibilities),
+    }
+
+
+def normalised_entropy(probabilities: np.ndarray) -> float:
+    """`-sum p log p / log K` along the last axis of [K] probabilities; 0 for K = 1."""
+    if probabilities.shape[-1] == 1:
+        return 0.0
+    positive = probabilities[probabilities > 0]
+    return float(-np.sum(positive * np.log(positive)) / np.log(probabilities.shape[-1]))

@@ -1,0 +1,63 @@
+"""Divergences between histograms of points in the plane (paper, Sec. 5.1).
+
+The authors' figures divide sums over bins of *densities* by 100, the number of rows (PyTorch's "batchmean").
+They are kept, so that figures compare, under names that end in `_authors`; beside them stand the divergences
+of the normalised histograms in nats.
+"""
+
+import numpy as np
+
+BINS = 100
+_EPSILON = 1e-14
+
+
+def divergences(real: np.ndarray, fake: np.ndarray, limit: float) -> dict[str, float]:
+    """Divergences between two samples on [-limit, limit]^2; points outside are dropped.
+
+    Args:
+        real: [N, 2] data.
+        fake: [M, 2] samples of the model.
+        limit: half the side of the square.
+
+    Returns:
+        `kl_nats` = KL(real || fake) and `jsd_nats` of the normalised histograms; `kl_authors`,
+        `jsd_authors` and `entropy_authors` = kl(uniform || fake) on the authors' scale; `outside_share` of
+        the fakes.
+
+    Raises:
+        ValueError: no point of a sample lies inside.
+    """
+    area = (2.0 * limit / BINS) ** 2
+    h_real, h_fake = density(real, limit), density(fake, limit)  # [100, 100]
+    uniform = np.full_like(h_real, 1.0 / (h_real.size * area))
+    p, q = h_real * area, h_fake * area
+    middle = 0.5 * (p + q)
+    return {
+        "kl_nats": _kl(p, q + _EPSILON),
+        "jsd_nats": 0.5 * (_kl(p, middle) + _kl(q, middle)),
+        "kl_authors": _kl(h_real, h_fake + _EPSILON) / BINS,
+        "jsd_authors": _jsd_authors(h_real, h_fake),
+        "entropy_authors": _kl(uniform, h_fake + _EPSILON) / BINS,
+        "outside_share": float(np.mean(np.any(np.abs(fake) > limit, axis=1))),
+    }
+
+
+def density(points: np.ndarray, limit: float) -> np.ndarray:
+    """The histogram [100, 100] of points [N, 2] as a density (it integrates to one)."""
+    edges = np.linspace(-limit, limit, BINS + 1)
+    counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=(edges, edges))
+    if not counts.sum():
+        raise ValueError(f"none of the {len(points)} points lies within +-{limit}")
+    return counts / (counts.sum() * (edges[1] - edges[0]) ** 2)
+
+
+def _kl(p: np.ndarray, q: np.ndarray) -> float:
+    """sum p log(p / q), with 0 log 0 = 0."""
+    inside = p > 0
+    return float(np.sum(p[inside] * np.log(p[inside] / q[inside])))
+
+
+def _jsd_authors(h_real, h_fake) -> float:
+    """`1/2 [kl(m || real) + kl(m || fake)]`, m the mean density, with logs of h + 1e-14."""
+    middle = 0.5 * (h_real + h_fake)
+    return 0.5 * (_kl(middle, h_real + _EPSILON) + _kl(middle, h_fake + _EPSILON)) / BINS
