@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_sintrovae.kernels import expanded, streaming
 from tf_sintrovae.kernels.expanded import Components
-from tf_sintrovae.kernels.precision import at_safe_precision
+from tf_sintrovae.kernels.precision import at_safe_precision, with_checked_rounding
 from tf_sintrovae.kernels.streaming import Normaliser
 
 # Responsibilities kept for the backward program: up to 64 MiB in float32. Above, blocks.
@@ -140,18 +140,17 @@ def parameters_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstre
 
     def stream(typed_z, components):
         factors = _streamed_factors(typed_z, components, state.normaliser, upstream)
-        gradients = streaming.gradient_at_components(
-            typed_z, components, state.normaliser, *factors
-        )
-        return _at_logits(gradients, components, z.dtype)
+        return streaming.gradient_at_components(typed_z, components, state.normaliser, *factors)
 
     def resident(typed_z, components):
-        weight = _resident_weight(state.kept, upstream)
-        gradients = expanded.pull_to_components(tf.cast(weight, typed_z.dtype), typed_z, components)
-        return _at_logits(gradients, components, z.dtype)
+        weight = tf.cast(_resident_weight(state.kept, upstream), typed_z.dtype)
+        return expanded.pull_to_components(weight, typed_z, components)
 
     run = _by_size(state, upstream, stream, resident)
-    return at_safe_precision(run, z, loc, logvar, logits)
+    gradient = with_checked_rounding(run, z, loc, logvar, logits)
+    of_weight = gradient.log_weight
+    of_logits = of_weight - tf.nn.softmax(logits) * tf.reduce_sum(of_weight)
+    return gradient.loc, gradient.logvar, of_logits
 
 
 def _by_size(state: Forward, upstream: Upstream, stream: Callable, resident: Callable) -> Callable:
@@ -202,10 +201,3 @@ def _streamed_factors(z, components: Components, normaliser, upstream: Upstream)
     share = upstream["mean"] / tf.cast(tf.shape(z)[0], of_log_prob.dtype)  # [K]
     expected = streaming.expectation(z, components, normaliser, share)  # [N]
     return of_log_prob - expected, share
-
-
-def _at_logits(gradients, components: Components, dtype: tf.DType):
-    """Carries the gradient at the normalised log weights on to the logits; casts all to `dtype`."""
-    of_loc, of_logvar, of_log_weight = gradients
-    of_logits = of_log_weight - tf.exp(components.log_weight) * tf.reduce_sum(of_log_weight)
-    return tuple(tf.cast(t, dtype) for t in (of_loc, of_logvar, of_logits))

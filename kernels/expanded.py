@@ -49,22 +49,43 @@ def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> 
     return toward - z * away
 
 
+class ComponentsGradient(NamedTuple):
+    """Gradients at a block of components, with the size of what was subtracted to get them.
+
+    Attributes:
+        loc: [k, L].
+        logvar: [k, L].
+        log_weight: [k].
+        loc_terms: [k, L] sum of the absolute values of the terms of `loc`.
+        logvar_terms: [k, L] the same of `logvar`.
+    """
+
+    loc: tf.Tensor
+    logvar: tf.Tensor
+    log_weight: tf.Tensor
+    loc_terms: tf.Tensor
+    logvar_terms: tf.Tensor
+
+
 def pull_to_components(
     weight: tf.Tensor, z: tf.Tensor, components: Components
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Gradients of sum_nk weight_nk log_joint_nk at the components, for weights [n, k].
-
-    Returns:
-        Gradients at loc [k, L], logvar [k, L] and log_weight [k].
-    """
+) -> ComponentsGradient:
+    """Gradients of sum_nk weight_nk log_joint_nk at the components, for weights [n, k]."""
     loc, logvar, _ = components
     precision = tf.exp(-logvar)  # [k, L]
     product = tf.matmul(weight, _features(z), transpose_a=True)  # [k, 2L]
     second, first = tf.split(product, 2, axis=1)  # moments of z under the weights, each [k, L]
     total = tf.reduce_sum(weight, axis=0)  # [k]
     mass = total[:, tf.newaxis]
-    spread = second - 2 * loc * first + loc**2 * mass  # weighted sum of (z - loc)^2
-    return precision * (first - loc * mass), 0.5 * (precision * spread - mass), total
+    away, mixed, square = loc * mass, 2 * loc * first, loc**2 * mass
+    spread = second - mixed + square  # weighted sum of (z - loc)^2
+    return ComponentsGradient(
+        loc=precision * (first - away),
+        logvar=0.5 * (precision * spread - mass),
+        log_weight=total,
+        loc_terms=precision * (tf.abs(first) + tf.abs(away)),
+        logvar_terms=0.5 * precision * (tf.abs(second) + tf.abs(mixed) + tf.abs(square)),
+    )
 
 
 def _features(z: tf.Tensor) -> tf.Tensor:

@@ -148,7 +148,7 @@ def _pull(plain: Callable, inputs, state, upstream: Upstream, jit_compile: bool)
 
 
 def _twice_differentiable(backward: Callable, plain: Callable, which: slice) -> Callable:
-    """Gives an analytic gradient, a function of (*inputs, *upstream), the derivatives of `plain`'s gradient."""
+    """Gives an analytic gradient, of (*inputs, *upstream), the derivatives of `plain`'s gradient."""
 
     def plain_backward(*arguments):
         inputs, upstream = arguments[:4], arguments[4:]
@@ -194,17 +194,14 @@ def _tensors(z, *parameters) -> list[tf.Tensor]:
     """Converts to one floating type, float32 at least, and checks the ranks."""
     z = tf.convert_to_tensor(z)
     tensors = [z, *(tf.convert_to_tensor(parameter) for parameter in parameters)]
-    if tf.float64 in [tensor.dtype for tensor in tensors]:
-        dtype = tf.float64
-    else:
-        dtype = tf.float32
+    wide = tf.float64 in [tensor.dtype for tensor in tensors]
     ranks = [tensor.shape.rank for tensor in tensors]
     if ranks[0] is None or ranks[0] < 2 or ranks[1:] != [2, 2, 1]:
         raise ValueError(
             "expected z [..., N, L], loc [K, L], logvar [K, L] and logits [K], got shapes "
             + ", ".join(str(tensor.shape) for tensor in tensors)
         )
-    return [tf.cast(tensor, dtype) for tensor in tensors]
+    return [tf.cast(tensor, tf.float64 if wide else tf.float32) for tensor in tensors]
 
 
 def _flattened(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

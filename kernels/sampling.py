@@ -8,7 +8,7 @@ def sample(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws from the mixture: an index by its weight, then noise within that component.
 
-    Differentiable in `loc` and `logvar`; the index carries no gradient. Philox gives the same numbers
+    Differentiable in `loc` and `logvar`; the index carries no gradient. A seed gives the same samples
     eagerly, in graphs and under XLA.
 
     Args:
@@ -23,15 +23,24 @@ def sample(
     """
     loc, logvar = tf.convert_to_tensor(loc), tf.convert_to_tensor(logvar)
     seed = tf.cast(seed, tf.int64)
-    # A float32 uniform has 24 bits: too coarse where a weight is under 1e-7, so the index takes 53.
-    uniform = tf.random.stateless_uniform(
-        [num_samples], seed + [0, 1], dtype=tf.float64, alg="philox"
+    component = sample_components(_uniform([num_samples], seed + [0, 1]), logits)  # [N]
+    noise = tf.math.ndtri(_uniform([num_samples, tf.shape(loc)[1]], seed))  # [N, L]
+    return component_sample(component, tf.cast(noise, loc.dtype), loc, logvar), component
+
+
+def _uniform(shape, seed) -> tf.Tensor:
+    """float64 uniforms strictly inside (0, 1), of 52 bits.
+
+    Made of Philox's integers, which are the same eagerly, in graphs and under XLA; TensorFlow's own
+    floating-point uniforms and normals are not.
+    """
+    bits = tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=tf.uint64, alg="philox"
     )
-    component = sample_components(uniform, logits)  # [N]
-    eps = tf.random.stateless_normal(
-        [num_samples, tf.shape(loc)[1]], seed, dtype=loc.dtype, alg="philox"
-    )
-    return component_sample(component, eps, loc, logvar), component
+    whole = tf.bitwise.right_shift(
+        bits, tf.constant(12, tf.uint64)
+    )  # 52 bits, so the half is exact
+    return (tf.cast(whole, tf.float64) + 0.5) * 2.0**-52
 
 
 def sample_components(uniform: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

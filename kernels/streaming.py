@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_sintrovae.kernels.expanded import (
     Components,
+    ComponentsGradient,
     log_joint,
     pull_to_components,
     pull_to_samples,
@@ -139,8 +140,8 @@ def gradient_at_components(
     normaliser: Normaliser,
     of_sample: tf.Tensor,
     of_component: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Gradients at loc [K, L], logvar [K, L], log_weight [K]; arguments as in `gradient_at_samples`."""
+) -> ComponentsGradient:
+    """Gradient of the same sum at the components; arguments as in `gradient_at_samples`."""
     samples = (*_sample_blocks(z, normaliser), _blocks(of_sample, SAMPLE_BLOCK))
 
     def of_components(block):
@@ -150,14 +151,16 @@ def gradient_at_components(
         def add(totals, sample_block):
             *sample_block, sample_factor = sample_block
             weight = _weight(sample_block, block, sample_factor, factor)
-            gradients = pull_to_components(weight, sample_block[0], block)
-            return tuple(a + b for a, b in zip(totals, gradients, strict=True))
+            gradient = pull_to_components(weight, sample_block[0], block)
+            return ComponentsGradient(*map(tf.add, totals, gradient))
 
-        return tf.foldl(add, samples, tuple(map(tf.zeros_like, block)))
+        loc, _, log_weight = map(tf.zeros_like, block)
+        return tf.foldl(add, samples, ComponentsGradient(loc, loc, log_weight, loc, loc))
 
     blocks = (*_component_blocks(components), _blocks(of_component, COMPONENT_BLOCK))
-    gradients = tf.map_fn(of_components, blocks, fn_output_signature=(z.dtype,) * 3)
-    return tuple(_joined(gradient, components.loc) for gradient in gradients)
+    signature = ComponentsGradient(*[z.dtype] * 5)
+    gradients = tf.map_fn(of_components, blocks, fn_output_signature=signature)
+    return ComponentsGradient(*(_joined(part, components.loc) for part in gradients))
 
 
 def _responsibilities(z, shift, log_total, components: Components) -> tf.Tensor:
