@@ -229,6 +229,8 @@ class Progress(keras.callbacks.Callback):
         self._step += self.model.steps_per_execution
         now = time.monotonic()
         self._marks = [*self._marks[-20:], (now, self._step)]
+        if len(self._marks) < 2:  # no rate yet; the first step's time is that of its compilation
+            return
         if self._bar is not None:
             values = [("examples_per_second", self._rate()), *(logs or {}).items()]
             self._bar.update(self._step, [(name, float(v)) for name, v in values], finalize=False)
