@@ -1,0 +1,223 @@
+"""The kernels against TFP in float64, and in every context that they must work in."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.kernels import problems
+from tf_sintrovae.kernels import mixture
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def with_mean(function):
+    """(log_prob, responsibilities) -> (log_prob, mean responsibilities)."""
+
+    def call(*tensors):
+        density, values = function(*tensors)
+        return density, tf.reduce_mean(values, axis=0)
+
+    return call
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_values_match_tfp(rng, jit_compile):
+    tensors = problems.as_tensors(problems.random_problem(rng), tf.float64)
+    density, values = problems.expected(*tensors)
+    options = {"jit_compile": jit_compile}
+    np.testing.assert_allclose(mixture.log_prob(*tensors, **options), density, atol=1e-10)
+    np.testing.assert_allclose(mixture.responsibilities(*tensors, **options), values, atol=1e-10)
+    both = mixture.log_prob_and_responsibilities(*tensors, **options)
+    np.testing.assert_allclose(both[0], density, atol=1e-10)
+    np.testing.assert_allclose(both[1], values, atol=1e-10)
+    _, mean = mixture.log_prob_and_mean_responsibilities(*tensors, **options)
+    np.testing.assert_allclose(mean, tf.reduce_mean(values, axis=0), atol=1e-10)
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_gradients_match_tfp(rng, jit_compile):
+    tensors = problems.as_tensors(problems.random_problem(rng), tf.float64)
+    of_density, of_mean = rng.normal(size=40), 40 * rng.normal(size=5)
+    of_values = rng.normal(size=(40, 5))
+
+    def check(function, reference, *upstream):
+        wanted = problems.gradients(reference, tensors, *upstream)
+        actual = problems.gradients(
+            lambda *args: function(*args, jit_compile=jit_compile), tensors, *upstream
+        )
+        for a, w in zip(actual, wanted, strict=True):
+            np.testing.assert_allclose(a, w, rtol=1e-10, atol=1e-10)
+
+    check(mixture.log_prob, lambda *args: problems.expected(*args)[0], of_density)
+    check(mixture.log_prob_and_responsibilities, problems.expected, of_density, of_values)
+    check(
+        mixture.log_prob_and_mean_responsibilities,
+        with_mean(problems.expected),
+        of_density,
+        of_mean,
+    )
+
+
+def test_gradient_matches_numerical_differentiation(rng):
+    tensors = problems.as_tensors(problems.random_problem(rng, N=6, K=3, L=2), tf.float64)
+
+    def total(*args):
+        density, mean = mixture.log_prob_and_mean_responsibilities(*args)
+        return tf.reduce_sum(density**2) + tf.reduce_sum(mean**3)
+
+    theoretical, numerical = tf.test.compute_gradient(total, tensors, delta=1e-5)
+    for a, w in zip(theoretical, numerical, strict=True):
+        np.testing.assert_allclose(a, w, rtol=1e-7, atol=1e-7)
+
+
+def test_responsibilities_follow_bayes():
+    # Two components, a factor 3 in weight; at equal distances the posterior is the prior, 1/4 to 3/4.
+    arguments = ([[0.0], [1.0]], [[-1.0], [1.0]], [[0.0], [0.0]], [0.0, np.log(3.0)])
+    values = mixture.responsibilities(*(np.float64(a) for a in arguments))
+    odds = 3 * np.exp(2.0)  # likelihood ratio at 1: exp(((1 + 1)^2 - 0) / 2)
+    np.testing.assert_allclose(values, [[0.25, 0.75], [1 / (1 + odds), odds / (1 + odds)]])
+
+
+def test_second_order_matches_tfp(rng):
+    tensors = problems.as_tensors(problems.random_problem(rng, N=5, K=3, L=2), tf.float64)
+
+    def squared_gradient(function):
+        def call(*args):
+            with tf.GradientTape() as tape:
+                tape.watch(args)
+                density, values = function(*args)
+                total = tf.reduce_sum(density**2) + tf.reduce_sum(values**3)
+            return tf.add_n([tf.reduce_sum(g**2) for g in tape.gradient(total, args)])
+
+        return call
+
+    wanted = problems.gradients(squared_gradient(problems.expected), tensors, 1.0)
+    kernel = squared_gradient(mixture.log_prob_and_responsibilities)
+    for function in (kernel, tf.function(kernel)):
+        for a, w in zip(problems.gradients(function, tensors, 1.0), wanted, strict=True):
+            np.testing.assert_allclose(a, w, rtol=1e-9, atol=1e-9)
+
+
+def test_one_component_is_a_gaussian(rng):
+    tensors = problems.as_tensors(problems.random_problem(rng, K=1), tf.float64)
+    density, values = mixture.log_prob_and_responsibilities(*tensors)
+    np.testing.assert_allclose(density, problems.expected(*tensors)[0], atol=1e-10)
+    np.testing.assert_array_equal(values, 1)
+    of_logits = problems.gradients(mixture.log_prob, tensors, 1.0)[3]
+    np.testing.assert_array_equal(of_logits, 0)
+
+
+def test_weight_of_zero_takes_no_part(rng):
+    z, loc, logvar, logits = problems.random_problem(rng)
+    logits[2] = -np.inf
+    tensors = problems.as_tensors((z, loc, logvar, logits), tf.float64)
+    kept = [0, 1, 3, 4]
+    others = problems.as_tensors((z, loc[kept], logvar[kept], logits[kept]), tf.float64)
+    np.testing.assert_allclose(mixture.log_prob(*tensors), mixture.log_prob(*others), atol=1e-12)
+    np.testing.assert_array_equal(mixture.responsibilities(*tensors)[:, 2], 0)
+    function = mixture.log_prob_and_mean_responsibilities
+    of_z, *of_parameters = problems.gradients(function, tensors, 1.0, np.arange(5.0))
+    assert np.isfinite(of_z).all()
+    for gradient in of_parameters:
+        np.testing.assert_array_equal(gradient[2], 0)
+        assert np.isfinite(gradient).all() and np.any(gradient)
+
+
+def test_batch_dimensions(rng):
+    z, *parameters = problems.as_tensors(problems.random_problem(rng, N=24), tf.float64)
+    batched = tf.reshape(z, (2, 3, 4, 3))
+    density, values = mixture.log_prob_and_responsibilities(batched, *parameters)
+    wanted_density, wanted = problems.expected(z, *parameters)
+    np.testing.assert_allclose(tf.reshape(density, [-1]), wanted_density, atol=1e-10)
+    assert values.shape == (2, 3, 4, 5)
+    np.testing.assert_allclose(tf.reshape(values, (24, 5)), wanted, atol=1e-10)
+    density, mean = mixture.log_prob_and_mean_responsibilities(batched, *parameters)
+    assert density.shape == (2, 3, 4)
+    wanted_mean = tf.reduce_mean(tf.reshape(wanted, (2, 3, 4, 5)), axis=2)
+    np.testing.assert_allclose(mean, wanted_mean, atol=1e-10)
+
+
+def graph(function):
+    return tf.function(function)
+
+
+def graph_of_any_batch(function):
+    specs = [tf.TensorSpec(s) for s in ((None, 3), (5, 3), (5, 3), (5,))]
+    return tf.function(function, input_signature=specs)
+
+
+def compiled(function):
+    return tf.function(function, jit_compile=True)
+
+
+@pytest.mark.parametrize("context", [graph, graph_of_any_batch, compiled])
+def test_same_in_every_context(rng, context):
+    tensors = problems.as_tensors(problems.random_problem(rng), tf.float32)
+
+    def values_and_gradients(*args):
+        with tf.GradientTape() as tape:
+            tape.watch(args)
+            density, mean = mixture.log_prob_and_mean_responsibilities(*args)
+            total = tf.reduce_sum(density) + tf.reduce_sum(mean**2)
+        return density, mean, *tape.gradient(total, args)
+
+    wanted = values_and_gradients(*tensors)
+    for a, w in zip(context(values_and_gradients)(*tensors), wanted, strict=True):
+        np.testing.assert_allclose(a, w, rtol=1e-5, atol=1e-5)
+
+
+def test_under_mirrored_strategy(rng):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    tensors = problems.as_tensors(problems.random_problem(rng), tf.float32)
+    wanted = problems.gradients(mixture.log_prob, tensors, 1.0)
+
+    @tf.function
+    def step():
+        def replica():
+            with tf.GradientTape() as tape:
+                tape.watch(tensors)
+                total = tf.reduce_sum(mixture.log_prob(*tensors))
+            return tape.gradient(total, tensors)
+
+        return strategy.run(replica)
+
+    for a, w in zip(step(), wanted, strict=True):
+        np.testing.assert_allclose(a, w, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16])
+def test_low_precision_is_computed_in_float32(rng, dtype):
+    low = problems.as_tensors(problems.random_problem(rng), dtype)
+    same = [tf.cast(t, tf.float32) for t in low]
+    density = mixture.log_prob(*low)
+    assert density.dtype == tf.float32
+    np.testing.assert_array_equal(density, mixture.log_prob(*same))
+    of_low = problems.gradients(mixture.log_prob, low, 1.0)
+    for a, w in zip(of_low, problems.gradients(mixture.log_prob, same, 1.0), strict=True):
+        np.testing.assert_array_equal(a, tf.cast(w, dtype))
+
+
+def test_only_what_is_asked_for_is_computed(rng):
+    """A graph that needs the gradient at z alone does not run the parameters' program."""
+    z, *parameters = problems.as_tensors(problems.random_problem(rng), tf.float32)
+
+    @tf.function
+    def gradient_at_samples(z):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            density = mixture.log_prob(z, *map(tf.stop_gradient, parameters))
+        return tape.gradient(density, z)
+
+    nodes = gradient_at_samples.get_concrete_function(z).graph.get_operations()
+    calls = [n.type for n in nodes if "PartitionedCall" in n.type]
+    # Stateless calls are what TensorFlow may drop when nothing reads them.
+    assert calls and set(calls) == {"PartitionedCall"}
+
+
+@pytest.mark.parametrize("shape", [(3,), ()])
+def test_shapes_are_checked(shape):
+    with pytest.raises(ValueError, match=r"expected z \[..., N, L\]"):
+        mixture.log_prob(tf.zeros(shape), tf.zeros((2, 3)), tf.zeros((2, 3)), tf.zeros(2))
