@@ -31,3 +31,14 @@ def normalised_entropy(probabilities: np.ndarray) -> float:
         return 0.0
     positive = probabilities[probabilities > 0]
     return float(-np.sum(positive * np.log(positive)) / np.log(probabilities.shape[-1]))
+
+
+def batch_entropy(mean_responsibilities: np.ndarray) -> float:
+    """The paper's assignment entropy: mean of the normalised entropies of batches.
+
+    It depends on the size of the batches: few examples can not use many components.
+
+    Args:
+        mean_responsibilities: [batches, K] mean responsibilities of each batch.
+    """
+    return float(np.mean([normalised_entropy(batch) for batch in mean_responsibilities]))

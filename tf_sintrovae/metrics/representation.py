@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -11,12 +12,13 @@ from sklearn.svm import SVC
 # The paper's "few" and "many" labels settings: iterations of the SVM, neighbours of k-NN.
 SVM_ITERATIONS = {"few": 2_000, "many": 10_000}
 NEIGHBOURS = (5, 100)
+LOGISTIC_ITERATIONS = 300
 
 
 def probe_accuracies(
     z_train: np.ndarray, y_train: np.ndarray, z_test: np.ndarray, y_test: np.ndarray
 ) -> dict[str, float]:
-    """Test accuracies of k-NN and linear SVMs on standardised representations.
+    """Test accuracies of k-NN, linear SVMs and logistic regression on standardised representations.
 
     Args:
         z_train: [N, L] representations of the training set; standardisation is fitted on them.
@@ -25,7 +27,8 @@ def probe_accuracies(
         y_test: [M].
 
     Returns:
-        `knn5_accuracy`, `knn100_accuracy`, `svm_few_accuracy`, `svm_many_accuracy`.
+        `knn5_accuracy`, `knn100_accuracy`, `svm_few_accuracy`, `svm_many_accuracy`,
+        `logistic_accuracy`.
     """
     scaler = StandardScaler().fit(z_train)
     train, test = scaler.transform(z_train), scaler.transform(z_test)
@@ -33,8 +36,9 @@ def probe_accuracies(
         f"svm_{name}": SVC(kernel="linear", C=0.025, max_iter=count)
         for name, count in SVM_ITERATIONS.items()
     }
+    classifiers["logistic"] = LogisticRegression(max_iter=LOGISTIC_ITERATIONS)
     with warnings.catch_warnings():
-        # The protocol stops the SVM after so many iterations, converged or not.
+        # The protocol stops after so many iterations, converged or not.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return {
             f"{name}_accuracy": float(classifier.fit(train, y_train).score(test, y_test))
