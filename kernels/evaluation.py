@@ -14,6 +14,8 @@ from tf_sintrovae.kernels.streaming import Normaliser
 
 # Responsibilities kept for the backward program: up to 64 MiB in float32. Above, blocks.
 RESIDENT_LIMIT = 2**24
+# Components above which a batch of unknown size is taken by blocks.
+UNKNOWN_BATCH_LIMIT = 4096
 
 
 # Gradients at what the forward program gave: "log_prob" [N] always, and either "mean" [K], at the mean of the
@@ -26,7 +28,7 @@ class Forward(NamedTuple):
 
     Attributes:
         log_prob: [N].
-        kept: [N, K] responsibilities, or [0, K] where they are made again by blocks.
+        kept: [N, K] responsibilities, or [0, 0] where they are made again by blocks.
         normaliser: what makes them again.
     """
 
@@ -40,7 +42,7 @@ def compiled(function: Callable) -> Callable:
 
     Tapes do not look inside: they would keep every intermediate, and the gradients are analytic.
     """
-    jitted = tf.function(function, jit_compile=True, autograph=False, reduce_retracing=True)
+    jitted = tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
     def call(*args, jit_compile: bool):
@@ -50,35 +52,32 @@ def compiled(function: Callable) -> Callable:
     return call
 
 
-def is_large(z: tf.Tensor, loc: tf.Tensor) -> tf.Tensor:
-    """Whether N * K is above what is kept between the programs: a boolean scalar."""
-    return tf.size(z[:, 0], tf.int64) * tf.size(loc[:, 0], tf.int64) > RESIDENT_LIMIT
+def is_large(z: tf.Tensor, loc: tf.Tensor) -> bool:
+    """Whether N * K is above what is kept between the programs.
+
+    Where the trace does not know N (a batch of any size), few components count as small: a conditional
+    would have XLA compile, and give memory to, both forms.
+    """
+    samples, components = z.shape[0], loc.shape[0]
+    if components is None:
+        return True
+    if samples is None:
+        return components > UNKNOWN_BATCH_LIMIT
+    return samples * components > RESIDENT_LIMIT
 
 
-def is_streamed(state: "Forward"):
-    """Whether the forward program kept nothing: a bool where the size is known, else a scalar tensor."""
-    rows = state.kept.shape[0]
-    return tf.equal(tf.shape(state.kept)[0], 0) if rows is None else rows == 0
-
-
-def choose(predicate, if_true: Callable, if_false: Callable):
-    """`tf.cond` that traces one branch alone where the predicate is known."""
-    known = predicate if isinstance(predicate, bool) else tf.get_static_value(predicate)
-    if known is None:
-        return tf.cond(predicate, if_true, if_false)
-    return if_true() if known else if_false()
+def is_streamed(state: "Forward") -> bool:
+    """Whether the forward program kept nothing."""
+    return state.kept.shape[0] == 0
 
 
 @compiled
 def forward(z, loc, logvar, logits) -> Forward:
     """Log-density of z [N, L], with what the backward programs need."""
+    of_size = _streamed if is_large(z, loc) else _resident
 
     def run(typed_z, components):
-        return choose(
-            is_large(z, loc),
-            lambda: _streamed(typed_z, components, z.dtype),
-            lambda: _resident(typed_z, components, z.dtype),
-        )
+        return of_size(typed_z, components, z.dtype)
 
     return at_safe_precision(run, z, loc, logvar, logits)
 
@@ -97,14 +96,13 @@ def resident_forward(z, loc, logvar, logits) -> Forward:
 def mean_responsibilities(z, loc, logvar, logits, state: Forward) -> tf.Tensor:
     """Mean [K] of the responsibilities over the N samples."""
 
+    if not is_streamed(state):
+        return tf.reduce_mean(state.kept, axis=0)
+
     def run(typed_z, components):
         return streaming.mean_responsibilities(typed_z, components, state.normaliser)
 
-    return choose(
-        is_streamed(state),
-        lambda: at_safe_precision(run, z, loc, logvar, logits),
-        lambda: tf.reduce_mean(state.kept, axis=0),
-    )
+    return at_safe_precision(run, z, loc, logvar, logits)
 
 
 @compiled
@@ -130,7 +128,7 @@ def samples_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream)
         gradient = expanded.pull_to_samples(tf.cast(weight, typed_z.dtype), typed_z, components)
         return tf.cast(gradient, z.dtype)
 
-    run = _by_size(state, upstream, stream, resident)
+    run = stream if is_streamed(state) else resident
     return at_safe_precision(run, z, loc, logvar, logits)
 
 
@@ -146,17 +144,11 @@ def parameters_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstre
         weight = tf.cast(_resident_weight(state.kept, upstream), typed_z.dtype)
         return expanded.pull_to_components(weight, typed_z, components)
 
-    run = _by_size(state, upstream, stream, resident)
+    run = stream if is_streamed(state) else resident
     gradient = with_checked_rounding(run, z, loc, logvar, logits)
     of_weight = gradient.log_weight
     of_logits = of_weight - tf.nn.softmax(logits) * tf.reduce_sum(of_weight)
     return gradient.loc, gradient.logvar, of_logits
-
-
-def _by_size(state: Forward, upstream: Upstream, stream: Callable, resident: Callable) -> Callable:
-    if "values" in upstream:
-        return resident
-    return lambda *args: choose(is_streamed(state), lambda: stream(*args), lambda: resident(*args))
 
 
 def _resident(z, components: Components, dtype: tf.DType) -> Forward:
@@ -170,8 +162,7 @@ def _resident(z, components: Components, dtype: tf.DType) -> Forward:
 
 def _streamed(z, components: Components, dtype: tf.DType) -> Forward:
     normaliser = streaming.normaliser(z, components, dtype)
-    nothing = tf.zeros([0, tf.shape(components.loc)[0]], dtype)
-    return Forward(_log_prob(normaliser), nothing, normaliser)
+    return Forward(_log_prob(normaliser), tf.zeros([0, 0], dtype), normaliser)
 
 
 def _log_prob(normaliser: Normaliser) -> tf.Tensor:

@@ -52,7 +52,7 @@ def gradients(function, tensors, *upstream):
         total = tf.add_n(
             [tf.reduce_sum(y * tf.cast(u, y.dtype)) for y, u in zip(outputs, upstream, strict=True)]
         )
-    return [gradient.numpy() for gradient in tape.gradient(total, tensors)]
+    return [tf.convert_to_tensor(g).numpy() for g in tape.gradient(total, tensors)]
 
 
 def relative_error(actual, wanted):

@@ -1,0 +1,93 @@
+"""What the benchmarks share: interleaved timing, memory, tables, results as JSON."""
+
+import json
+import os
+import platform
+import statistics
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+
+def machine() -> str:
+    """Processor, cores and load of this machine, in one line."""
+    name = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            lines = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
+        name = lines[0] if lines else name
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    return f"{name}, {os.cpu_count()} cores, load {load:.1f} at the start"
+
+
+def interleaved_medians(
+    functions: Mapping[str, Callable], repeats: int = 9, warm_up: int = 2
+) -> dict[str, float]:
+    """Median seconds of each function; all run in turn, so that a busy spell meets them alike.
+
+    Args:
+        functions: name -> function without arguments that returns when its work is done.
+        repeats: timed rounds.
+        warm_up: rounds before them, compilation among them, that do not count.
+    """
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for index in range(warm_up + repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if index >= warm_up:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds at present (Linux)."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_growth(function: Callable, interval: float = 0.002) -> int:
+    """Bytes that the process grows by at most while `function` runs, sampled every `interval` seconds."""
+    baseline = resident_bytes()
+    peak = baseline
+    done = threading.Event()
+
+    def watch():
+        nonlocal peak
+        while not done.wait(interval):
+            peak = max(peak, resident_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        function()
+    finally:
+        done.set()
+        watcher.join()
+    return max(peak, resident_bytes()) - baseline
+
+
+def table(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows of equal keys as aligned text."""
+    header = list(rows[0])
+    cells = [header] + [[_text(row[key]) for key in header] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in cells
+    )
+
+
+def write_json(path: str, results: object) -> None:
+    """Writes results whole or not at all."""
+    partial = f"{path}.partial"
+    with open(partial, "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=2)
+        file.write("\n")
+    os.replace(partial, path)
+
+
+def _text(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,226 @@
+"""Speed, memory and accuracy of the mixture kernels.
+
+    python -m benchmarks.kernels [--full] [--output=kernels.json]
+
+Each oneDNN setting runs in a process of its own, because TensorFlow reads it once, when it starts. Times are
+medians of interleaved rounds after a warm-up, of forward and backward with every gradient.
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+from benchmarks import harness
+
+SIZES = [(100, 32, 12_800), (100, 128, 3_200), (64, 2, 51_200)]  # (K, L, N)
+LARGE = (100_000, 32, 4_096)
+QUICK_SWEEPS = {"K": [4_000, 8_000, 16_000], "N": [16_000, 32_000, 64_000]}
+FULL_SWEEPS = {"K": [12_500, 25_000, 50_000, 100_000], "N": [125_000, 250_000, 500_000, 1_000_000]}
+
+
+def main() -> None:
+    """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--full", action="store_true", help="sweep up to K = 100,000, N = 1,000,000"
+    )
+    parser.add_argument("--output", help="write the results here, as JSON")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        harness.write_json(options.child, measure(options.full))
+        return
+    results = {"machine": harness.machine(), "settings": []}
+    print(results["machine"])
+    for onednn in ("0", "1"):
+        results["settings"].append({"onednn": onednn, **in_process(onednn, options.full)})
+        show(results["settings"][-1])
+    if options.output:
+        harness.write_json(options.output, results)
+
+
+def in_process(onednn: str, full: bool) -> dict:
+    """Measures in a fresh process with oneDNN off ("0") or on ("1")."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "results.json")
+        command = [sys.executable, "-m", "benchmarks.kernels", f"--child={path}"]
+        environment = {
+            **os.environ,
+            "TF_ENABLE_ONEDNN_OPTS": onednn,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        subprocess.run(command + ["--full"] * full, env=environment, check=True)
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+
+def show(results: dict) -> None:
+    """Prints the tables of one oneDNN setting."""
+    print(
+        f"\noneDNN {results['onednn']}: forward + backward, milliseconds and ratios to the kernel"
+    )
+    print(harness.table(results["speed"]))
+    print("\ngrowth: seconds, MiB, and the slope in log-log (1 is linear)")
+    print(harness.table(results["growth"]))
+
+
+def measure(full: bool) -> dict:
+    """All measurements, in this process."""
+    return {
+        "speed": [speed(*size, repeats=15 if full else 9) for size in SIZES],
+        "growth": growth(FULL_SWEEPS if full else QUICK_SWEEPS),
+    }
+
+
+def speed(K: int, L: int, N: int, repeats: int) -> dict:
+    """The kernel against TFP as graph and under XLA, and against the matrix products alone."""
+    import tensorflow as tf
+
+    tensors = problem(K, L, N)
+    far = [tensors[0] * 6, tensors[1] * 6, *tensors[2:]]  # beyond what float32 products may meet
+    kernel = tf.function(value_and_gradients(kernel_log_prob()))
+    tfp_graph = tf.function(value_and_gradients(tfp_log_prob))
+    tfp_xla = tf.function(value_and_gradients(tfp_log_prob), jit_compile=True)
+    products, operands = matrix_products(K, L, N)
+    seconds = harness.interleaved_medians(
+        {
+            "kernel": lambda: wait(kernel(*tensors)),
+            "float64": lambda: wait(kernel(*far)),
+            "graph": lambda: wait(tfp_graph(*tensors)),
+            "xla": lambda: wait(tfp_xla(*tensors)),
+            "products": lambda: wait(products(*operands)),
+        },
+        repeats,
+    )
+    return {
+        "K": K,
+        "L": L,
+        "N": N,
+        "kernel ms": 1e3 * seconds["kernel"],
+        "TFP graph x": seconds["graph"] / seconds["kernel"],
+        "TFP XLA x": seconds["xla"] / seconds["kernel"],
+        "of products x": seconds["kernel"] / seconds["products"],
+        "float64 form x": seconds["float64"] / seconds["kernel"],
+        **errors(kernel, tfp_graph, tensors),
+    }
+
+
+def errors(kernel, reference, tensors) -> dict:
+    """Largest error of the log-density and largest relative error of a gradient, against float64."""
+    import numpy as np
+    import tensorflow as tf
+
+    wanted = reference(
+        *(tf.cast(t[:2000] if i == 0 else t, tf.float64) for i, t in enumerate(tensors))
+    )
+    actual = kernel(tensors[0][:2000], *tensors[1:])
+    relative = [
+        np.linalg.norm(a.numpy() - w.numpy()) / np.linalg.norm(w.numpy())
+        for a, w in zip(actual[1:], wanted[1:], strict=True)
+    ]
+    error = np.max(np.abs(actual[0].numpy() - wanted[0].numpy()))
+    return {"error nats": float(error), "gradient error": float(max(relative))}
+
+
+def growth(sweeps: dict[str, list[int]]) -> list[dict]:
+    """Time and memory over K at N = 4,096 and over N at K = 100 (L = 32), and of the large problem."""
+    K, L, N = LARGE
+    rows = [
+        {"sweep": "memory", **cost(K, L, N), "slope": float("nan")},
+        *sweep("K", [(size, L, N) for size in sweeps["K"]]),
+        *sweep("N", [(100, L, size) for size in sweeps["N"]]),
+    ]
+    return rows
+
+
+def sweep(name: str, sizes: list[tuple[int, int, int]]) -> list[dict]:
+    """Costs of growing problems, each with its slope from the first."""
+    rows = [cost(*size) for size in sizes]
+    first = rows[0]
+    for row in rows:
+        ratio = row["K"] * row["N"] / (first["K"] * first["N"])
+        slope = (
+            math.log(row["seconds"] / first["seconds"]) / math.log(ratio) if ratio > 1 else math.nan
+        )
+        row["slope"] = slope
+    return [{"sweep": name, **row} for row in rows]
+
+
+def cost(K: int, L: int, N: int) -> dict:
+    """Seconds and growth of the process's memory, forward and backward, compilation not timed."""
+    import tensorflow as tf
+
+    tensors = problem(K, L, N)
+    function = tf.function(value_and_gradients(kernel_log_prob()))
+    grown = harness.peak_growth(lambda: wait(function(*tensors)))
+    seconds = harness.interleaved_medians({"": lambda: wait(function(*tensors))}, 3, 0)[""]
+    return {"K": K, "L": L, "N": N, "seconds": seconds, "MiB": grown / 2**20}
+
+
+def problem(K: int, L: int, N: int):
+    """Samples, means and log weights from standard normals, log-variances around 0."""
+    import tensorflow as tf
+
+    draw = tf.random.Generator.from_seed(0).normal
+    return draw((N, L)), draw((K, L)), 0.3 * draw((K, L)), draw((K,))
+
+
+def kernel_log_prob():
+    """The kernel's log-density."""
+    from tf_sintrovae.kernels import mixture
+
+    return mixture.log_prob
+
+
+def tfp_log_prob(z, loc, logvar, logits):
+    """TFP's log-density of the same mixture."""
+    import tensorflow as tf
+    import tensorflow_probability as tfp
+
+    tfd = tfp.distributions
+    components = tfd.MultivariateNormalDiag(loc, tf.exp(0.5 * logvar))
+    return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components).log_prob(z)
+
+
+def value_and_gradients(log_prob):
+    """A function that gives the log-density and the gradients of its sum at every argument."""
+    import tensorflow as tf
+
+    def call(*tensors):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            density = log_prob(*tensors)
+        return density, *tape.gradient(density, tensors)
+
+    return call
+
+
+def matrix_products(K: int, L: int, N: int):
+    """The three products that no form by matrix products can do without, in one compiled function."""
+    import tensorflow as tf
+
+    draw = tf.random.Generator.from_seed(0).normal
+
+    @tf.function(jit_compile=True)
+    def products(features, weights, values):
+        return (
+            tf.matmul(features, weights, transpose_b=True),  # [N, 2L] x [2L, K]
+            tf.matmul(values, weights),  # [N, K] x [K, 2L]
+            tf.matmul(values, features, transpose_a=True),  # [K, N] x [N, 2L]
+        )
+
+    return products, (draw((N, 2 * L)), draw((K, 2 * L)), draw((N, K)))
+
+
+def wait(outputs) -> None:
+    """Returns when all outputs are there, on a GPU too."""
+    for output in outputs:
+        output.numpy()
+
+
+if __name__ == "__main__":
+    main()

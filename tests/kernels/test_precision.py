@@ -1,0 +1,112 @@
+"""The precision contract, over the ranges that it promises (docs/kernels.md)."""
+
+import hypothesis
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import strategies as st
+
+from tests.kernels import problems
+from tf_sintrovae.kernels import mixture, precision
+
+# Few shapes: each compiles once.
+shapes = st.sampled_from([(64, 1, 1), (48, 4, 2), (96, 3, 32)])
+seeds = st.integers(0, 2**32 - 1)
+# Without shrinking: a failing example is as plain as another, and each may compile anew.
+settings = hypothesis.settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
+
+
+def float32_problem(seed, shape, **options):
+    """A problem whose float64 arrays are exactly what float32 can hold."""
+    N, K, L = shape
+    problem = problems.random_problem(np.random.default_rng(seed), N, K, L, **options)
+    return [np.float64(np.float32(array)) for array in problem]
+
+
+def check_contract(problem):
+    narrow, wide = (problems.as_tensors(problem, dtype) for dtype in (tf.float32, tf.float64))
+    wanted = problems.expected(*wide)[0].numpy()
+    error = np.abs(np.float64(mixture.log_prob(*narrow)) - wanted)
+    np.testing.assert_array_less(error, 1e-3 + 1e-5 * np.abs(wanted))
+    upstream = 1.0 + 0.5 * np.cos(np.arange(len(wanted)))
+    actual = problems.gradients(mixture.log_prob, narrow, upstream)
+    wanted = problems.gradients(lambda *a: problems.expected(*a)[0], wide, upstream)
+    for name, a, w in zip(("z", "loc", "logvar", "logits"), actual, wanted, strict=True):
+        if name == "logits" and w.size == 1:
+            np.testing.assert_array_equal(a, 0)
+        else:
+            assert problems.relative_error(a, w) < 1e-4, name
+
+
+@settings
+@hypothesis.given(
+    seeds, shapes, st.floats(0.5, 20), st.floats(-12, 4), st.floats(0, 4), st.floats(0.25, 4)
+)
+def test_float32_keeps_the_contract(seed, shape, spread, logvar, width, deviations):
+    limits = (max(logvar - width, -12.0), min(logvar + width, 4.0))
+    check_contract(
+        float32_problem(seed, shape, spread=spread, logvar=limits, deviations=deviations)
+    )
+
+
+def test_equal_components_leave_only_rounding_in_the_gradient_of_their_weights():
+    """The true gradient is zero, so that no relative error is defined."""
+    z, loc, logvar, logits = float32_problem(0, (48, 4, 2), spread=0.0, logvar=(0.0, 0.0))
+    tensors = problems.as_tensors((z, loc, logvar, logits), tf.float32)
+    of_logits = problems.gradients(mixture.log_prob, tensors, 1.0)[3]
+    np.testing.assert_allclose(of_logits, 0, atol=48 * 2.0**-22)
+
+
+@settings
+@hypothesis.given(seeds, shapes, st.floats(0.5, 2.0))
+def test_float32_keeps_the_contract_where_the_guard_switches(seed, shape, factor):
+    """Problems just under and just over the size at which float64 takes over."""
+    problem = float32_problem(seed, shape, logvar=(-0.1, 0.1))
+    size = precision.expansion_size(*problems.as_tensors(problem[:3], tf.float64)).numpy()
+    z, loc, logvar, logits = problem
+    shift = np.log(factor * precision.FLOAT32_LIMIT / size) if len(loc) > 1 else 0.0
+    # Shrinking every variance and the deviations alike keeps the samples near their components.
+    check_contract([np.float64(np.float32(a)) for a in (z, loc, logvar - shift, logits)])
+
+
+@settings
+@hypothesis.given(seeds, shapes, st.floats(0, 6), st.floats(-30, 30), st.floats(0, 6))
+def test_extremes_stay_finite(seed, shape, log_size, logvar, log_scale):
+    rng = np.random.default_rng(seed)
+    N, K, L = shape
+    z = np.clip(rng.normal(size=(N, L)) * 10**log_scale, -1e6, 1e6)
+    loc = np.clip(rng.normal(size=(K, L)) * 10**log_size, -1e6, 1e6)
+    logvars = np.clip(logvar + rng.normal(size=(K, L)), -30, 30)
+    logits = rng.normal(size=K)
+    if K > 1:
+        logits[0] = -np.inf
+    tensors = problems.as_tensors((z, loc, logvars, logits), tf.float32)
+    function = mixture.log_prob_and_mean_responsibilities
+    outputs = [t.numpy() for t in function(*tensors)]
+    outputs += problems.gradients(function, tensors, 1.0, np.arange(float(K)))
+    assert all(np.isfinite(output).all() for output in outputs)
+
+
+@pytest.mark.parametrize("value", [-1e6, 1e6])
+def test_corners_stay_finite(value):
+    z, loc = np.full((64, 1), value), np.full((1, 1), -value)
+    for logvar in (-30.0, 30.0):
+        tensors = problems.as_tensors((z, loc, [[logvar]], [0.0]), tf.float32)
+        assert np.isfinite(mixture.log_prob(*tensors)).all()
+        assert all(np.isfinite(g).all() for g in problems.gradients(mixture.log_prob, tensors, 1.0))
+
+
+def test_expansion_size_bounds_the_terms():
+    # One component at 3 and one at -3, variance 1/4: centre 0; the sample at 5 is 10 deviations away from it.
+    size = precision.expansion_size(
+        *(
+            tf.constant(a)
+            for a in ([[5.0], [1.0]], [[3.0], [-3.0]], np.full((2, 1), np.log(0.25), "f"))
+        )
+    )
+    np.testing.assert_allclose(size, 100 + 36, rtol=1e-6)
