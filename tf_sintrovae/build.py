@@ -98,15 +98,12 @@ def learning_rates(config: Config) -> tuple[float, float, float]:
 def _pseudo_inputs(config: Config, source: Source) -> np.ndarray:
     """K distinct training examples, drawn from the seed."""
     count = config.num_components
-    if source.num_train is None:
-        return source.examples("train", count, config.seed).x
-    if count > source.num_train:
+    if source.num_train is not None and count > source.num_train:
         raise UserError(
             f"num_components={count} is more than the {source.num_train} training examples of "
             f"{source.name}, from which the components start: give at most {source.num_train}"
         )
-    chosen = np.random.default_rng(config.seed).choice(source.num_train, count, replace=False)
-    return source.examples("train").x[np.sort(chosen)]
+    return next(iter(source.train_batches(count, config.seed)))[0].numpy()
 
 
 def _optimizer(config: Config, rate: float) -> keras.optimizers.Optimizer:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from tf_sintrovae import build, callbacks, plots, strategy
+from tf_sintrovae import build, callbacks, objectives, plots, strategy
 from tf_sintrovae.checkpoints import Checkpoints
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
@@ -148,12 +148,15 @@ def refresh_batch_norm(
     """
     if not source.is_image:  # the networks for points have no batch norm
         return
-    steps = max(least_steps, source.steps_per_epoch(config.batch_size))
+    epoch = config.steps_per_epoch or source.steps_per_epoch(config.batch_size)
+    steps = max(least_steps, epoch)
 
     @tf.function
-    def refresh(x):
-        mean, _ = model.encoder(x, training=True)
-        model.decoder(mean, training=True)
+    def refresh(x, step):
+        mean, logvar = model.encoder(x, training=True)
+        eps = tf.random.stateless_normal(tf.shape(mean), [config.seed, step], alg="philox")
+        model.decoder(objectives.reparameterize(mean, logvar, eps), training=True)
 
-    for x, _ in source.train_batches(config.batch_size, config.seed).take(steps):
-        refresh(x)
+    batches = source.train_batches(config.batch_size, config.seed).take(steps)
+    for step, (x, _) in batches.enumerate():
+        refresh(x, tf.cast(step, tf.int32))
