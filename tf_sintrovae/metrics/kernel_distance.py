@@ -51,7 +51,8 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _kernel(x, y) -> np.ndarray:
-    return (x @ y.T / x.shape[1] + 1.0) ** 3
+    base = x @ y.T / x.shape[1] + 1.0
+    return base * base * base  # many times faster than ** 3
 
 
 def _mean_off_diagonal(x) -> float:

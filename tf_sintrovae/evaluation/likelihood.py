@@ -1,0 +1,74 @@
+"""Measures of the likelihood: how well the model explains data."""
+
+import numpy as np
+
+from tf_sintrovae.evaluation.context import Context
+from tf_sintrovae.metrics import detection, gaussians
+from tf_sintrovae.metrics.importance import importance_weighted_bound
+
+
+def elbo(context: Context) -> dict[str, float]:
+    """ELBO and KL in nats, and mean squared error per value, on train and test."""
+    size = int(np.prod(context.source.shape))
+    figures = {}
+    for split in ("train", "test"):
+        scores = context.score(context.examples(split).x)
+        means = {key: float(value.mean(dtype=np.float64)) for key, value in scores.items()}
+        figures |= {
+            f"elbo_{split}": means["elbo"],
+            f"kl_{split}": means["kl"],
+            f"mse_{split}": means["reconstruction_error"] / size,
+        }
+    return figures
+
+
+def iwae(context: Context) -> dict[str, float]:
+    """Importance-weighted bound of the log-likelihood of test examples, in nats, and its error over examples.
+
+    The decoder has unit variance, as in the ELBO; its mean is what `decode` gives, clipped for images.
+    """
+    count = context.options.iwae_images
+    x = context.source.examples("test", count, context.seed).x
+    mean, logvar = (value[:count] for value in _encoded(context, x))
+    noise = context.generator("iwae")
+    bounds = np.concatenate(
+        [
+            importance_weighted_bound(_log_weights(context, *example, noise)[:, None])
+            for example in zip(x, mean, logvar, strict=True)
+        ]
+    )
+    error = float(bounds.std() / np.sqrt(len(bounds)))
+    return {"iwae_test": float(bounds.mean()), "iwae_test_error": error}
+
+
+def drift(context: Context) -> dict[str, float]:
+    """`KL(E(D(mean)) || E(x))` on the test set, in nats: how far a reconstruction is from its original."""
+    mean, logvar = context.posterior("test")
+    decoded = context.batched("decode", "z", mean)["x"]
+    again = context.batched("encode", "x", decoded)
+    divergence = gaussians.kl_divergence(again["mean"], again["logvar"], mean, logvar)
+    return {"drift_test": float(divergence.mean())}
+
+
+def ood(context: Context) -> dict[str, float]:
+    """AUROC of the ELBO for telling the test set from another data set."""
+    other = context.options.ood_source
+    limit = None if other.num_train else context.options.num_points
+    inside = context.score(context.examples("test").x)["elbo"]
+    outside = context.score(other.examples("test", limit, context.seed).x)["elbo"]
+    return {f"ood_auroc/{other.name}": detection.auroc(inside, outside)}
+
+
+def _encoded(context: Context, x) -> tuple[np.ndarray, np.ndarray]:
+    encoded = context.batched("encode", "x", x)
+    return encoded["mean"], encoded["logvar"]
+
+
+def _log_weights(context: Context, x, mean, logvar, noise) -> np.ndarray:
+    """`log p(x|z) + log p(z) - log q(z|x)` [S] for one example."""
+    eps = noise.standard_normal((context.options.iwae_samples, len(mean)), np.float32)
+    z = mean + np.exp(0.5 * logvar) * eps  # [S, L]
+    decoded = context.batched("decode", "z", z)["x"].reshape(len(z), -1)
+    likelihood = gaussians.log_prob(x.ravel(), decoded, np.zeros(()))
+    prior = context.batched("responsibilities", "z", z)["log_prob"]
+    return likelihood + prior - gaussians.log_prob(z, mean, logvar)
