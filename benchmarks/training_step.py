@@ -1,0 +1,143 @@
+"""Time of VAE and introspective steps against the same steps written naively.
+
+    python -m benchmarks.training_step [--settings=plane,fmnist,cifar10] [--output=step.json]
+
+The naive step takes TFP's `MixtureSameFamily.log_prob`, one call for each posterior, and the full passes of
+the gamma_r term, in graph mode. `standard_normal` is the same step with N(0, I) as prior: what a mixture adds
+to it is the ratio beside it. Each oneDNN setting runs in a process of its own; times are medians of
+interleaved steps after a warm-up.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from benchmarks import harness
+
+SETTINGS = {
+    # name: (shape, batch size, L, K, widths, objective)
+    "plane": ((2,), 512, 2, 64, (256,) * 4, {"beta_rec": 0.2, "beta_kl": 0.3, "beta_neg": 0.9}),
+    "fmnist": ((28, 28, 1), 128, 32, 100, (64, 128), {"responsibility_reg": 100.0}),
+    "cifar10": ((32, 32, 3), 32, 128, 100, (64, 128, 256), {"responsibility_reg": 100.0}),
+}
+REPEATS = {"plane": 9, "fmnist": 3, "cifar10": 3}
+STAGES = ("vae", "introspective")
+
+
+def main() -> None:
+    """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--settings", default=",".join(SETTINGS), help="which of the settings")
+    parser.add_argument("--output", help="write the results here, as JSON")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    names = options.settings.split(",")
+    if options.child:
+        harness.write_json(options.child, measure(names))
+        return
+    results = {"machine": harness.machine(), "onednn": {}}
+    print(results["machine"])
+    for onednn in ("0", "1"):
+        rows = in_process(onednn, options.settings)
+        results["onednn"][onednn] = rows
+        print(f"\nTF_ENABLE_ONEDNN_OPTS={onednn}\n{harness.table(rows)}")
+    if options.output:
+        harness.write_json(options.output, results)
+
+
+def in_process(onednn: str, settings: str) -> list[dict]:
+    """Measures in a fresh process with oneDNN off ("0") or on ("1")."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "results.json")
+        command = [sys.executable, "-m", "benchmarks.training_step", f"--child={path}"]
+        environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        subprocess.run([*command, f"--settings={settings}"], env=environment, check=True)
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+
+def measure(names: list[str]) -> list[dict]:
+    """A row for each setting and stage: seconds a step, and ratios."""
+    rows = []
+    for name in names:
+        for stage in STAGES:
+            steps = {
+                kind: _step(kind, stage, SETTINGS[name])
+                for kind in ("naive", "mixture", "standard_normal")
+            }
+            seconds = harness.interleaved_medians(steps, REPEATS[name], warm_up=2)
+            rows.append(
+                {"setting": name, "stage": stage}
+                | {f"{kind} s": value for kind, value in seconds.items()}
+                | {
+                    "naive/mixture": seconds["naive"] / seconds["mixture"],
+                    "mixture/normal": seconds["mixture"] / seconds["standard_normal"],
+                }
+            )
+    return rows
+
+
+def _step(kind: str, stage: str, setting):
+    """A function that runs one training step of a kind, as `fit` would."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tf_sintrovae import networks, priors
+
+    shape, batch_size, latent_dim, num_components, widths, objective = setting
+    encoder, decoder = networks.build_networks(shape, latent_dim, widths)
+    if kind == "standard_normal":
+        prior = priors.StandardNormalPrior(latent_dim)
+    else:
+        prior = priors.MixturePrior(num_components, latent_dim)
+    model = _model_class(kind, batch_size)(
+        encoder, decoder, prior, gamma_r=1e-8 if kind == "naive" else 0.0, **objective
+    )
+    model.compile(*[keras.optimizers.Adam(2e-4) for _ in range(3)])
+    model.stage = stage
+    x = tf.constant(np.random.default_rng(0).uniform(size=(batch_size, *shape)).astype(np.float32))
+    step = tf.function(model.train_step)
+    return lambda: {name: value.numpy() for name, value in step(x).items()}
+
+
+def _model_class(kind: str, batch_size: int):
+    """SoftIntroVAE, or for the naive step one that evaluates each posterior by itself with TFP."""
+    import tensorflow as tf
+    import tensorflow_probability as tfp
+
+    from tf_sintrovae import objectives
+    from tf_sintrovae.model import SoftIntroVAE
+
+    if kind != "naive":
+        return SoftIntroVAE
+    tfd = tfp.distributions
+
+    class NaiveSoftIntroVAE(SoftIntroVAE):
+        """The same losses, one posterior a call, by TFP's density."""
+
+        def _kl(self, mean, logvar, eps, prior, statistics=False):
+            parts = mean.shape[0] // batch_size  # reconstructions and fakes come together
+            mixture = tfd.MixtureSameFamily(
+                tfd.Categorical(logits=prior.logits),
+                tfd.MultivariateNormalDiag(prior.loc, tf.exp(0.5 * prior.logvar)),
+            )
+            kls, responsibilities = [], None
+            for m, v, e in zip(
+                tf.split(mean, parts), tf.split(logvar, parts), tf.split(eps, parts, 1), strict=True
+            ):
+                z = objectives.posterior_samples(m, v, e)
+                kls.append(objectives.monte_carlo_kl(v, e, mixture.log_prob(z)))
+                if statistics:
+                    marginal = mixture.posterior_marginal(z).probs_parameter()
+                    responsibilities = tf.reduce_mean(marginal, axis=0)
+            return tf.concat(kls, axis=0), responsibilities
+
+    return NaiveSoftIntroVAE
+
+
+if __name__ == "__main__":
+    main()
