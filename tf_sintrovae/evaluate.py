@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import sys
+import time
 
 from absl import flags
 
@@ -24,9 +25,40 @@ def define_flags() -> None:
     flags.DEFINE_integer("image_size", None, "resize images to this height and width")
     flags.DEFINE_list("metrics", [], "measures to take; all that suit the data by default")
     flags.DEFINE_integer("seed", 0, "of all draws", lower_bound=0)
+    flags.DEFINE_integer(
+        "num_seeds", 1, "seeds from --seed on; figures are means over them", lower_bound=1
+    )
     flags.DEFINE_string(
         "output", None, "JSON file to write; results.json beside the model by default"
     )
+    _define_options()
+
+
+def _define_options() -> None:
+    """The flags of `evaluation.Options`."""
+    flags.DEFINE_integer("num_images", 50_000, "images and samples to compare, at most", 16)
+    flags.DEFINE_integer("iwae_images", 200, "test examples of the importance-weighted bound", 1)
+    flags.DEFINE_integer("iwae_samples", 1_000, "importance samples for each of them", 1)
+    flags.DEFINE_list(
+        "feature_networks",
+        ["classifier"],
+        "networks that compare images: classifier, inception-2015, keras-inception-v3",
+    )
+    flags.DEFINE_string(
+        "inception_path", None, "frozen graph or SavedModel of the original Inception network"
+    )
+    flags.DEFINE_string(
+        "keras_inception_weights", None, "weights file of Keras's InceptionV3; else downloaded"
+    )
+    flags.DEFINE_string(
+        "cache_dir",
+        None,
+        "for classifiers and features of real data; ~/.cache/tf_sintrovae by default",
+    )
+    flags.DEFINE_string(
+        "ood_dataset", None, "data set that the ELBO is to tell from --dataset (AUROC)"
+    )
+    flags.DEFINE_string("ood_data_dir", None, "folder with the files of --ood_dataset")
 
 
 def main() -> None:
@@ -35,36 +67,85 @@ def main() -> None:
     path = _saved_model(values.saved_model)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     command.log_to_stderr()
-    import tensorflow as tf
-
     from tf_sintrovae import evaluation, report
     from tf_sintrovae.data import registry
 
+    start = time.monotonic()
     source = registry.load(values.dataset, values.data_dir, values.image_size, values.seed)
+    options = _options(values)
+    outcome = evaluation.measure(
+        _loaded(path),
+        source,
+        tuple(values.metrics) or None,
+        tuple(range(values.seed, values.seed + values.num_seeds)),
+        _progress(start),
+        options,
+    )
+    info = _model_info(path)
+    results = report.results(
+        outcome.figures, source, values.seed, step=info.get("step"), epoch=info.get("epoch")
+    )
+    details = {"seeds": outcome.seeds, "counts": outcome.counts, "networks": outcome.networks}
+    details |= {"saved_model": str(path), "spread": outcome.spread}
+    output = pathlib.Path(values.output or path.parent / "results.json")
+    report.write(results | details, output)
+    print(_table(outcome))
+    print(f"measured in {time.monotonic() - start:.0f} s: {output}")
+
+
+def _options(values):
+    """The flags as `evaluation.Options`; the other data set is loaded."""
+    from tf_sintrovae import evaluation
+    from tf_sintrovae.data import registry
+
+    other = None
+    if values.ood_dataset is not None:
+        other = registry.load(
+            values.ood_dataset, values.ood_data_dir, values.image_size, values.seed
+        )
+    return evaluation.Options(
+        num_images=values.num_images,
+        iwae_images=values.iwae_images,
+        iwae_samples=values.iwae_samples,
+        feature_networks=tuple(values.feature_networks),
+        inception_path=values.inception_path,
+        keras_inception_weights=values.keras_inception_weights,
+        cache_dir=pathlib.Path(values.cache_dir).expanduser() if values.cache_dir else None,
+        ood_source=other,
+    )
+
+
+def _progress(start: float):
+    """Says on stderr what is measured, after how many seconds."""
+    return lambda name: print(
+        f"[{time.monotonic() - start:4.0f} s] measuring {name} ...", file=sys.stderr, flush=True
+    )
+
+
+def _table(outcome) -> str:
+    """One line a figure, with the spread over seeds where there is one."""
+    width = max(map(len, outcome.figures), default=0)
+    lines = []
+    for name, value in outcome.figures.items():
+        spread = f" +- {outcome.spread[name]:.2g}" if outcome.spread else ""
+        lines.append(f"  {name:{width}}  {value:.6g}{spread}")
+    return "\n".join(lines)
+
+
+def _loaded(path: pathlib.Path):
+    import tensorflow as tf
+
     try:
-        model = tf.saved_model.load(str(path))
+        return tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"saved_model={path} cannot be loaded: {reason}") from error
-    figures = evaluation.evaluate(
-        model,
-        source,
-        tuple(values.metrics) or None,
-        values.seed,
-        lambda name: print(f"measuring {name} ...", file=sys.stderr, flush=True),
-    )
-    info = json.loads((path / "model_info.json").read_text()) if _has_info(path) else {}
-    results = report.results(
-        figures, source, values.seed, step=info.get("step"), epoch=info.get("epoch")
-    )
-    output = pathlib.Path(values.output or path.parent / "results.json")
-    report.write(results, output)
-    print(report.table(figures))
-    print(f"measures: {output}")
 
 
-def _has_info(path: pathlib.Path) -> bool:
-    return (path / "model_info.json").is_file()
+def _model_info(path: pathlib.Path) -> dict:
+    """What travels along with this project's exports; empty for those of others."""
+    file = path / "model_info.json"
+    return json.loads(file.read_text()) if file.is_file() else {}
 
 
 def _saved_model(name: str | None) -> pathlib.Path:
