@@ -19,3 +19,8 @@ def test_inactive_components_by_both_definitions():
 @pytest.mark.parametrize(("use", "expected"), [([1.0], 0.0), ([1.0, 0.0], 0.0), ([0.5, 0.5], 1.0)])
 def test_normalised_entropy(use, expected):
     assert components.normalised_entropy(np.array(use)) == pytest.approx(expected)
+
+
+def test_batch_entropy_is_the_mean_over_batches():
+    """One batch uses one component, the other both: 0 and 1."""
+    assert components.batch_entropy(np.array([[1.0, 0.0], [0.5, 0.5]])) == pytest.approx(0.5)

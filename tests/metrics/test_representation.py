@@ -20,6 +20,7 @@ def test_separable_classes_are_told_apart_and_noise_is_not():
         "knn100_accuracy",
         "svm_few_accuracy",
         "svm_many_accuracy",
+        "logistic_accuracy",
     }
     assert all(value == 1.0 for value in figures.values())
     rng = np.random.default_rng(2)
