@@ -90,4 +90,6 @@ def write_json(path: str, results: object) -> None:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -18,7 +18,7 @@ from benchmarks import harness
 
 SIZES = [(100, 32, 12_800), (100, 128, 3_200), (64, 2, 51_200)]  # (K, L, N)
 LARGE = (100_000, 32, 4_096)
-QUICK_SWEEPS = {"K": [4_000, 8_000, 16_000], "N": [16_000, 32_000, 64_000]}
+QUICK_SWEEPS = {"K": [8_000, 16_000, 32_000], "N": [16_000, 64_000, 256_000]}
 FULL_SWEEPS = {"K": [12_500, 25_000, 50_000, 100_000], "N": [125_000, 250_000, 500_000, 1_000_000]}
 
 
@@ -29,51 +29,44 @@ def main() -> None:
         "--full", action="store_true", help="sweep up to K = 100,000, N = 1,000,000"
     )
     parser.add_argument("--output", help="write the results here, as JSON")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        harness.write_json(options.child, measure(options.full))
+    if options.part:
+        harness.write_json(options.output, PARTS[options.part](options.full))
         return
     results = {"machine": harness.machine(), "settings": []}
     print(results["machine"])
     for onednn in ("0", "1"):
-        results["settings"].append({"onednn": onednn, **in_process(onednn, options.full)})
-        show(results["settings"][-1])
+        results["settings"].append(
+            {"onednn": onednn, "speed": in_process("speed", onednn, options)}
+        )
+        print(f"\noneDNN {onednn}: forward + backward; ratios to the kernel, and of the kernel")
+        print(harness.table(results["settings"][-1]["speed"]))
+    results["growth"] = in_process("growth", "0", options)
+    print("\ngrowth: seconds, MiB above the start, and the slope in log-log (1 is linear)")
+    print(harness.table(results["growth"]))
     if options.output:
         harness.write_json(options.output, results)
 
 
-def in_process(onednn: str, full: bool) -> dict:
-    """Measures in a fresh process with oneDNN off ("0") or on ("1")."""
+def in_process(part: str, onednn: str, options: argparse.Namespace) -> list[dict]:
+    """Measures one part in a fresh process with oneDNN off ("0") or on ("1")."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "results.json")
-        command = [sys.executable, "-m", "benchmarks.kernels", f"--child={path}"]
+        command = [sys.executable, "-m", "benchmarks.kernels", f"--part={part}", f"--output={path}"]
         environment = {
             **os.environ,
             "TF_ENABLE_ONEDNN_OPTS": onednn,
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
-        subprocess.run(command + ["--full"] * full, env=environment, check=True)
+        subprocess.run(command + ["--full"] * options.full, env=environment, check=True)
         with open(path, encoding="utf-8") as file:
             return json.load(file)
 
 
-def show(results: dict) -> None:
-    """Prints the tables of one oneDNN setting."""
-    print(
-        f"\noneDNN {results['onednn']}: forward + backward, milliseconds and ratios to the kernel"
-    )
-    print(harness.table(results["speed"]))
-    print("\ngrowth: seconds, MiB, and the slope in log-log (1 is linear)")
-    print(harness.table(results["growth"]))
-
-
-def measure(full: bool) -> dict:
-    """All measurements, in this process."""
-    return {
-        "speed": [speed(*size, repeats=15 if full else 9) for size in SIZES],
-        "growth": growth(FULL_SWEEPS if full else QUICK_SWEEPS),
-    }
+def speeds(full: bool) -> list[dict]:
+    """`speed` of every size."""
+    return [speed(*size, repeats=15 if full else 7) for size in SIZES]
 
 
 def speed(K: int, L: int, N: int, repeats: int) -> dict:
@@ -126,15 +119,15 @@ def errors(kernel, reference, tensors) -> dict:
     return {"error nats": float(error), "gradient error": float(max(relative))}
 
 
-def growth(sweeps: dict[str, list[int]]) -> list[dict]:
-    """Time and memory over K at N = 4,096 and over N at K = 100 (L = 32), and of the large problem."""
+def growth(full: bool) -> list[dict]:
+    """Time and memory of the large problem, over K at N = 4,096, and over N at K = 100 (L = 32)."""
     K, L, N = LARGE
-    rows = [
-        {"sweep": "memory", **cost(K, L, N), "slope": float("nan")},
+    sweeps = FULL_SWEEPS if full else QUICK_SWEEPS
+    return [
+        {"sweep": "large", **cost(K, L, N, repeats=3 if full else 1), "slope": None},
         *sweep("K", [(size, L, N) for size in sweeps["K"]]),
         *sweep("N", [(100, L, size) for size in sweeps["N"]]),
     ]
-    return rows
 
 
 def sweep(name: str, sizes: list[tuple[int, int, int]]) -> list[dict]:
@@ -150,14 +143,14 @@ def sweep(name: str, sizes: list[tuple[int, int, int]]) -> list[dict]:
     return [{"sweep": name, **row} for row in rows]
 
 
-def cost(K: int, L: int, N: int) -> dict:
+def cost(K: int, L: int, N: int, repeats: int = 3) -> dict:
     """Seconds and growth of the process's memory, forward and backward, compilation not timed."""
     import tensorflow as tf
 
     tensors = problem(K, L, N)
     function = tf.function(value_and_gradients(kernel_log_prob()))
     grown = harness.peak_growth(lambda: wait(function(*tensors)))
-    seconds = harness.interleaved_medians({"": lambda: wait(function(*tensors))}, 3, 0)[""]
+    seconds = harness.interleaved_medians({"": lambda: wait(function(*tensors))}, repeats, 0)[""]
     return {"K": K, "L": L, "N": N, "seconds": seconds, "MiB": grown / 2**20}
 
 
@@ -221,6 +214,8 @@ def wait(outputs) -> None:
     for output in outputs:
         output.numpy()
 
+
+PARTS = {"speed": speeds, "growth": growth}
 
 if __name__ == "__main__":
     main()
