@@ -20,13 +20,7 @@ setuptools.setup(
     python_requires=">=3.11",
     # kernels/ and configs/ are reached through the symlinks inside tf_sintrovae/, as ordinary packages:
     # nothing but tf_sintrovae goes into site-packages.
-    packages=[
-        "tf_sintrovae",
-        "tf_sintrovae.configs",
-        "tf_sintrovae.data",
-        "tf_sintrovae.kernels",
-        "tf_sintrovae.metrics",
-    ],
+    packages=setuptools.find_packages(include=["tf_sintrovae", "tf_sintrovae.*"]),
     package_data={"tf_sintrovae.configs": ["*.flags", "sweeps/*"]},
     install_requires=[
         "absl-py>=2.1,<3",

@@ -1,6 +1,7 @@
 """What every command shares: flag parsing, one-line errors, exit codes."""
 
 import logging
+import os
 import pathlib
 import re
 import sys
@@ -37,8 +38,13 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
 
 
-def log_to_stderr() -> None:
-    """Shows this package's log lines from INFO on, and those of the libraries from WARNING on."""
+def quieten_tensorflow() -> None:
+    """Shows this package's log lines from INFO on, those of Python libraries from WARNING on, C++'s from ERROR.
+
+    To be called before TensorFlow is imported.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "2")
     absl_logging.set_verbosity(absl_logging.WARNING)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))

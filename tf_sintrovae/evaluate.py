@@ -6,7 +6,6 @@ Any SavedModel with the signatures of docs/evaluation.md will do.
 """
 
 import json
-import os
 import pathlib
 import sys
 import time
@@ -65,8 +64,7 @@ def main() -> None:
     """Loads model and data, measures, prints and writes."""
     values = flags.FLAGS
     path = _saved_model(values.saved_model)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    command.log_to_stderr()
+    command.quieten_tensorflow()
     from tf_sintrovae import evaluation, report
     from tf_sintrovae.data import registry
 
