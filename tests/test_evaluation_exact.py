@@ -1,0 +1,147 @@
+"""Evaluation of a model whose figures are known in closed form."""
+
+import numpy as np
+import pytest
+
+from tests.linear_model import LinearModel
+from tf_sintrovae import evaluation
+from tf_sintrovae.data import registry
+from tf_sintrovae.data.arrays import ArraySource
+from tf_sintrovae.errors import UserError
+from tf_sintrovae.evaluation import Options
+from tf_sintrovae.evaluation.context import Context
+from tf_sintrovae.features import classifier
+
+pytestmark = pytest.mark.usefixtures("short_training")
+QUICK = Options(iwae_images=6, iwae_samples=2_000, gnelbo_grid=16, gnelbo_points=400)
+
+
+def images(seed, shift=0.0):
+    """A labelled source of 40 + 24 random images of 3 x 3."""
+    rng = np.random.default_rng(seed)
+    x = np.clip(rng.uniform(size=(64, 3, 3, 1)) + shift, 0, 1).astype(np.float32)
+    y = np.arange(64, dtype=np.int32) % 2
+    return ArraySource("noise", x[:40], y[:40], x[40:], y[40:])
+
+
+@pytest.fixture
+def short_training(monkeypatch):
+    """The names and errors of image scores do not depend on how good the classifier is."""
+    monkeypatch.setattr(classifier, "_STEPS", 20)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return images(0)
+
+
+def test_iwae_of_an_exact_posterior_is_the_evidence(source):
+    """All weights are then equal, whatever the samples."""
+    model = LinearModel(source.shape)
+    figures = evaluation.evaluate(model, source, ("iwae",), options=QUICK)
+    expected = model.log_evidence(source.examples("test").x[:6])
+    assert figures["iwae_test"] == pytest.approx(expected.mean(), abs=1e-5)
+    assert figures["iwae_test_error"] == pytest.approx(expected.std() / np.sqrt(6), rel=1e-4)
+
+
+def test_iwae_of_an_inexact_posterior_lies_between_elbo_and_evidence(source):
+    model = LinearModel(source.shape, widening=1.5)
+    figures = evaluation.evaluate(model, source, ("iwae",), options=QUICK)
+    x = source.examples("test").x[:6]
+    evidence = model.log_evidence(x).mean()
+    gap = model.latent_dim * (0.5 * (1.5**2 - 1) - np.log(1.5))  # KL(q || exact posterior)
+    assert evidence - gap < figures["iwae_test"] < evidence + 0.01
+    assert figures["iwae_test"] == pytest.approx(evidence, abs=0.05)
+
+
+def test_drift_in_closed_form(source):
+    """E(D(m)) = m scale^2 / (1 + scale^2), the variances alike: half the squared difference over them."""
+    model = LinearModel(source.shape, scale=1.5, offset=0.3)
+    mean = model.signatures["encode"](x=source.examples("test").x)["mean"].numpy()
+    precision = 1 + 1.5**2
+    expected = 0.5 * np.sum((mean / precision) ** 2 * precision, axis=1).mean()
+    figures = evaluation.evaluate(model, source, ("drift",))
+    assert figures["drift_test"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_ood_tells_brighter_images_apart(source):
+    model = LinearModel(source.shape, scale=0.1, offset=0.5)
+    for other, low, high in ((images(1, 5.0), 0.99, 1.0), (images(2), 0.2, 0.8)):
+        options = Options(ood_source=other)
+        figures = evaluation.evaluate(model, source, ("ood",), options=options)
+        assert low <= figures["ood_auroc/noise"] <= high
+    with pytest.raises(
+        UserError, match=r"ood_dataset=rings has shape \(2,\): expected \(3, 3, 1\)"
+    ):
+        evaluation.evaluate(model, source, options=Options(ood_source=registry.load("rings")))
+
+
+def test_gnelbo_agrees_with_closed_forms():
+    """100 common noises leave the Monte Carlo KL within a few per cent of the exact one."""
+    source, model = registry.load("rings"), LinearModel((2,))
+    figures = evaluation.evaluate(model, source, ("gnelbo",), options=QUICK)
+
+    def loss(x):
+        encoded = model.signatures["encode"](x=x)
+        mean, logvar = (encoded[k].numpy() for k in ("mean", "logvar"))
+        decoded = model.signatures["decode"](z=mean)["x"].numpy()
+        kl = 0.5 * np.sum(np.exp(logvar) + mean**2 - 1 - logvar, axis=1)
+        return np.sum((x - decoded) ** 2, axis=1) + kl
+
+    axis = np.linspace(-4, 4, 16, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    at_data, at_grid = loss(source.examples("test", 400, 0).x), loss(grid)
+    expected = at_data.mean() / (at_data.sum() + at_grid.sum())
+    assert figures["gnelbo"] == pytest.approx(expected, rel=0.05)
+
+
+def test_elbo_of_an_exact_posterior_is_near_the_evidence(source):
+    model = LinearModel(source.shape)
+    figures = evaluation.evaluate(model, source, ("elbo",))
+    evidence = model.log_evidence(source.examples("train").x).mean()
+    # The reconstruction is of one sample an example: its spread over 40 examples remains.
+    assert figures["elbo_train"] == pytest.approx(evidence, abs=0.6)
+
+
+def test_seeds_give_mean_and_spread(source):
+    model = LinearModel(source.shape, widening=1.5)
+    outcome = evaluation.measure(model, source, ("elbo",), seeds=(4, 5, 6))
+    single = [evaluation.evaluate(model, source, ("elbo",), seed=s)["elbo_test"] for s in (4, 5, 6)]
+    assert outcome.figures["elbo_test"] == pytest.approx(np.mean(single), rel=1e-12)
+    assert outcome.spread["elbo_test"] == pytest.approx(np.std(single, ddof=1), rel=1e-9)
+    assert outcome.seeds == [4, 5, 6]
+
+
+def test_image_scores_bear_the_name_of_their_network(source, tmp_path):
+    model = LinearModel(source.shape, offset=0.5)
+    options = Options(cache_dir=tmp_path)
+    names = ("sample_quality", "reconstruction_quality")
+    outcome = evaluation.measure(model, source, names, (0,), options=options)
+    scores = ("fid", "kid", "kid_error", "precision", "recall", "density", "coverage")
+    suffixes = ("", "_reconstruction")
+    assert set(outcome.figures) == {f"{k}{s}/noise-classifier" for k in scores for s in suffixes}
+    assert 0 <= outcome.networks["noise-classifier"]["test_accuracy"] <= 1
+    again = evaluation.measure(model, source, names, (0,), options=options)
+    assert again == outcome  # from the cache, to the last digit
+
+
+def test_one_generated_batch_size_does_not_change_a_streams_independence(source):
+    """Batches of samples are drawn from different seeds."""
+    context = Context(LinearModel(source.shape), source)
+    context.batch_size = 5
+    samples = context.samples(12)
+    assert samples.shape == (12, 3, 3, 1)
+    assert len(np.unique(samples.reshape(12, -1), axis=0)) == 12
+
+
+def test_data_too_few_for_a_measure_are_one_line(tmp_path):
+    x, y = np.zeros((4, 3, 3, 1), np.float32), np.arange(4, dtype=np.int32) % 2
+    tiny = ArraySource("tiny", x, y, x, y)
+    with pytest.raises(UserError, match="measure sample_quality on tiny: 4 and 4 examples"):
+        evaluation.evaluate(
+            LinearModel((3, 3, 1)), tiny, ("sample_quality",), options=Options(cache_dir=tmp_path)
+        )
+    with pytest.raises(UserError, match="feature_networks=vgg: expected some of classifier"):
+        evaluation.evaluate(
+            LinearModel((3, 3, 1)), tiny, options=Options(feature_networks=("vgg",))
+        )
