@@ -1,5 +1,6 @@
 """What a feature network is, and features extracted once."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -88,4 +89,5 @@ def write_cache(path: pathlib.Path, write: Callable[[Any], None]) -> None:
             f"cache {path.parent} cannot be written ({error.strerror}): give another with --cache_dir"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone already, or never made
+            temporary.unlink()
