@@ -1,5 +1,8 @@
 """Evaluation of a model whose figures are known in closed form."""
 
+import pathlib
+import re
+
 import numpy as np
 import pytest
 
@@ -145,3 +148,17 @@ def test_data_too_few_for_a_measure_are_one_line(tmp_path):
         evaluation.evaluate(
             LinearModel((3, 3, 1)), tiny, options=Options(feature_networks=("vgg",))
         )
+
+
+def test_the_page_names_every_measure_and_every_figure(source, tmp_path):
+    """docs/evaluation.md keeps up with the measures."""
+    page = (pathlib.Path(__file__).parent.parent / "docs" / "evaluation.md").read_text()
+    options = Options(ood_source=source)
+    names = {n for s in (source, registry.load("rings")) for n in evaluation.applicable(s, options)}
+    assert {n for n in names if f"| `{n}` |" not in page} == set()
+    quick = Options(cache_dir=tmp_path, iwae_images=2, iwae_samples=10, ood_source=source)
+    figures = evaluation.evaluate(LinearModel(source.shape), source, options=quick)
+    families = {name.split("/")[0].removesuffix("_reconstruction") for name in figures}
+    stems = {re.sub(r"_(test|train|sampled|mean)$", "", name) for name in families}
+    told = ("accuracy", "kid_error")  # tables of probes; errors beside their scores
+    assert {s for s in stems if s not in page and not s.endswith(told)} == set()
