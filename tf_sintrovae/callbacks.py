@@ -120,7 +120,16 @@ class StopOnSignal(keras.callbacks.Callback):
             signal.signal(number, handler)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stops after the step in which the signal came.
+        """Stops after the step in which the signal came; an epoch's last step is left to `on_epoch_end`.
+
+        Raises:
+            Stopped: a signal came.
+        """
+        if batch + 1 < self.params["steps"]:
+            self.on_epoch_end(None)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Stops after an epoch in whose last step the signal came, its means recorded.
 
         Raises:
             Stopped: a signal came.

@@ -39,7 +39,7 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
 
 
 def quieten_tensorflow() -> None:
-    """Shows this package's log lines from INFO on, those of Python libraries from WARNING on, C++'s from ERROR.
+    """Shows this package's log lines from INFO on, those of libraries from WARNING on, C++'s from ERROR.
 
     To be called before TensorFlow is imported.
     """
