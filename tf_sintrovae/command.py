@@ -1,11 +1,12 @@
 """What every command shares: flag parsing, one-line errors, exit codes."""
 
+import contextlib
 import logging
 import os
 import pathlib
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -13,6 +14,7 @@ from absl import logging as absl_logging
 from tf_sintrovae.errors import UserError
 
 _CONFIGS = pathlib.Path(__file__).parent / "configs"
+_INTERRUPTED = 130  # as a shell reports a process that ended by SIGINT
 
 
 def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
@@ -34,6 +36,8 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
             main()
         except UserError as error:
             sys.exit(_report(error))
+        except KeyboardInterrupt:  # outside training, which saves and ends by itself
+            sys.exit(_report(UserError("interrupted"), _INTERRUPTED))
 
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
 
@@ -43,8 +47,7 @@ def quieten_tensorflow() -> None:
 
     To be called before TensorFlow is imported.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     absl_logging.set_verbosity(absl_logging.WARNING)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -54,11 +57,45 @@ def quieten_tensorflow() -> None:
     logger.propagate = False
 
 
+def import_tensorflow() -> None:
+    """Imports TensorFlow without the lines that it writes before its log levels take effect.
+
+    `TF_CPP_MIN_LOG_LEVEL` has no power over them. A value below 2 shows them, in case that an import fails.
+    """
+    with _muted_stderr() if os.environ["TF_CPP_MIN_LOG_LEVEL"] >= "2" else contextlib.nullcontext():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _muted_stderr() -> Iterator[None]:
+    """Discards what is written to file descriptor 2; exceptions pass."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS([argv[0], *map(_expand_preset, argv[1:])])
+        return flags.FLAGS([argv[0], *map(_expand_preset, _joined(argv[1:]))])
     except (flags.Error, UserError) as error:
         sys.exit(_report(error))
+
+
+def _joined(arguments: Sequence[str]) -> Iterator[str]:
+    """`--preset NAME` -> `--preset=NAME`; other arguments as they are."""
+    remaining = iter(arguments)
+    for argument in remaining:
+        if re.fullmatch(r"--?preset", argument):
+            argument += f"={next(remaining, '')}"
+        yield argument
 
 
 def _expand_preset(argument: str) -> str:
@@ -73,7 +110,8 @@ def _expand_preset(argument: str) -> str:
     return f"--flagfile={path}"
 
 
-def _report(error: Exception) -> int:
-    """Prints `error` on one line; returns the exit code for bad input."""
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    return 2
+def _report(error: Exception, code: int = 2) -> int:
+    """Prints `error` on one line; returns the exit code."""
+    text = " ".join(str(error).split()).removeprefix("ERROR:: ")  # absl's, of flag files
+    print(f"error: {text}", file=sys.stderr)
+    return code

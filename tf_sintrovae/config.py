@@ -127,7 +127,7 @@ class Config:
 
     def __post_init__(self):
         object.__setattr__(self, "dataset", registry.canonical(self.dataset))
-        if self.workdir is None:
+        if not self.workdir:
             object.__setattr__(self, "workdir", f"runs/{self.dataset}")
         for field in dataclasses.fields(self):
             _check_field(field, getattr(self, field.name))

@@ -30,6 +30,7 @@ def main() -> None:
     )  # after the flags were checked: TensorFlow takes seconds to import
 
     with workdir.opened(settings) as folder:
+        command.import_tensorflow()
         run(settings, folder)
 
 

@@ -82,9 +82,13 @@ def opened(config: Config) -> Iterator[Workdir]:
     with _user_errors(workdir.root), _lock(workdir.root):
         if config.overwrite:
             _clear(workdir)
-        _check_same_run(config, read_config(workdir.root))
-        write_atomically(workdir.root / "config.json", config.to_json())
-        write_atomically(workdir.root / "flags.txt", config.to_flagfile())
+        if any(
+            workdir.checkpoints.glob("*.index")
+        ):  # else nothing was trained that could be mixed up
+            _check_same_run(config, read_config(workdir.root))
+        kept = dataclasses.replace(config, overwrite=False)  # flags.txt continues the run
+        write_atomically(workdir.root / "config.json", kept.to_json())
+        write_atomically(workdir.root / "flags.txt", kept.to_flagfile())
         for folder in (workdir.checkpoints, workdir.tensorboard, workdir.figures):
             folder.mkdir(exist_ok=True)
         yield workdir
