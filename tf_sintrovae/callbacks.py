@@ -1,12 +1,17 @@
 """What happens around training: progress, logs, checkpoints, pictures, rates, stopping."""
 
+import contextlib
+import datetime
 import json
 import math
+import os
 import pathlib
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import BinaryIO
 
 import keras
 import numpy as np
@@ -14,6 +19,8 @@ import tensorflow as tf
 
 from tf_sintrovae.checkpoints import Checkpoints
 from tf_sintrovae.errors import UserError
+
+_TERMINAL_SECONDS = 0.1  # between redrawn lines
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: the user asked for it
@@ -115,9 +122,14 @@ class StopOnSignal(keras.callbacks.Callback):
             self._previous[number] = signal.signal(number, self._ask)
 
     def on_train_end(self, logs=None):
-        """Gives the signals back."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        """Gives the signals back.
+
+        Raises:
+            Stopped: a signal came after the last step; `SaveCheckpoints` has saved it.
+        """
+        self._release()
+        if self._asked is not None:
+            raise Stopped(self._where())
 
     def on_train_batch_end(self, batch, logs=None):
         """Stops after the step in which the signal came; an epoch's last step is left to `on_epoch_end`.
@@ -135,9 +147,16 @@ class StopOnSignal(keras.callbacks.Callback):
             Stopped: a signal came.
         """
         if self._asked is not None:
-            self.on_train_end()
+            self._release()
             self._checkpoints.save()
-            raise Stopped(f"stopped at step {int(self.model.step.numpy())}")
+            raise Stopped(self._where())
+
+    def _where(self) -> str:
+        return f"stopped at step {int(self.model.step.numpy())}"
+
+    def _release(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _ask(self, number, frame):
         self._asked = number
@@ -159,19 +178,26 @@ class History(keras.callbacks.Callback):
         """Writes a line."""
         values = {name: float(value) for name, value in (logs or {}).items()}
         line = {"epoch": epoch + 1, "step": int(self.model.step.numpy()), "stage": self.model.stage}
-        with open(self._path, "a") as file:
-            file.write(json.dumps(line | values) + "\n")
+        with open(self._path, "a+b") as file:
+            if _ends_within_a_line(file):  # a killed process was writing it
+                file.write(b"\n")
+            file.write(json.dumps(line | values).encode() + b"\n")
+
+
+def _ends_within_a_line(file: BinaryIO) -> bool:
+    if file.seek(0, os.SEEK_END) == 0:
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
 
 
 def read_history(path: pathlib.Path) -> list[dict]:
     """The lines that `History` wrote, in order of epochs; of two for one epoch the later."""
     rows = {}
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):  # the line that a killed process was writing
             row = json.loads(line)
-        except ValueError:  # the line that a killed process was writing
-            continue
-        rows[row["epoch"]] = row
+            rows[row["epoch"]] = row
     return [rows[epoch] for epoch in sorted(rows)]
 
 
@@ -207,7 +233,7 @@ class Summaries(keras.callbacks.TensorBoard):
 class Progress(keras.callbacks.Callback):
     """One progress line for the whole run: step, losses, examples/s and time left.
 
-    On a terminal the line is redrawn (Keras's own progress bar); in a file there is a line now and then.
+    On a terminal the line is redrawn; in a file there is a new one now and then.
 
     Args:
         batch_size: examples in a step.
@@ -224,7 +250,6 @@ class Progress(keras.callbacks.Callback):
         self._total_steps = total_steps
         self._steps_per_epoch = steps_per_epoch
         self._file_seconds = file_seconds
-        self._bar = keras.utils.Progbar(total_steps) if sys.stdout.isatty() else None
         self._marks = []  # (time, step) of the last few updates
 
     def on_train_begin(self, logs=None):
@@ -240,24 +265,32 @@ class Progress(keras.callbacks.Callback):
         self._marks = [*self._marks[-20:], (now, self._step)]
         if len(self._marks) < 2:  # no rate yet; the first step's time is that of its compilation
             return
-        if self._bar is not None:
-            values = [("examples_per_second", self._rate()), *(logs or {}).items()]
-            self._bar.update(self._step, [(name, float(v)) for name, v in values], finalize=False)
-        elif now - self._last_line >= self._file_seconds or self._step == self._total_steps:
+        terminal = sys.stdout.isatty()
+        least_seconds = _TERMINAL_SECONDS if terminal else self._file_seconds
+        if now - self._last_line >= least_seconds or self._step == self._total_steps:
             self._last_line = now
-            self._print(logs or {})
+            self._print(logs or {}, terminal)
+
+    def on_train_end(self, logs=None):
+        """Leaves the redrawn line of a stage on the terminal."""
+        if sys.stdout.isatty():
+            print(flush=True)
 
     def _rate(self) -> float:
         (start, first), (end, last) = self._marks[0], self._marks[-1]
         return self._batch_size * (last - first) / max(end - start, 1e-9)
 
-    def _print(self, logs):
+    def _print(self, logs, terminal: bool) -> None:
         rate = self._rate()
         left = (self._total_steps - self._step) * self._batch_size / max(rate, 1e-9)
         epoch = -(-self._step // self._steps_per_epoch)
         losses = ", ".join(f"{name} {float(value):.4g}" for name, value in logs.items())
-        print(
+        line = (
             f"epoch {epoch}, step {self._step}/{self._total_steps}, {rate:,.0f} examples/s, "
-            f"{time.strftime('%H:%M:%S', time.gmtime(left))} left: {losses}",
-            flush=True,
+            f"{datetime.timedelta(seconds=round(left))} left: {losses}"
         )
+        if terminal:
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be redrawn
+            print(f"\r{line[:width]:{width}}", end="", flush=True)
+        else:
+            print(line, flush=True)

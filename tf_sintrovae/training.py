@@ -11,6 +11,7 @@ from tf_sintrovae import build, callbacks, objectives, plots, strategy
 from tf_sintrovae.checkpoints import Checkpoints
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
+from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.workdir import Workdir
 
@@ -40,6 +41,8 @@ class Schedule(NamedTuple):
 
     def segments(self, step: int) -> Iterator[tuple[int, int]]:
         """The stretches `(start, end)` without a change that lie between `step` and the end."""
+        if step >= self.total:  # also when fewer epochs are asked for than were trained
+            return
         changes = {change for change in (self.hand_over, self.introspection) if change is not None}
         bounds = sorted({step, self.total} | {c for c in changes if step < c < self.total})
         yield from itertools.pairwise(bounds)
@@ -92,6 +95,7 @@ def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
     steps_per_epoch = config.steps_per_epoch or source.steps_per_epoch(config.batch_size)
     schedule = Schedule.of(config, steps_per_epoch)
     step = checkpoints.restore()
+    _check_execution(config, steps_per_epoch, step)
     schedule.resume(model, step)
     extras = _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model)
     for start, end in schedule.segments(step):
@@ -107,6 +111,16 @@ def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
                 verbose=0,
                 callbacks=extras,
             )
+
+
+def _check_execution(config, steps_per_epoch: int, step: int) -> None:
+    """Refuses calls of several steps that would run past the end of an epoch."""
+    size = config.steps_per_execution
+    if steps_per_epoch % size or step % size:
+        raise UserError(
+            f"steps_per_execution={size} does not divide the {steps_per_epoch} steps of an epoch"
+            f"{f' or the {step} steps trained' if step else ''}: give a divisor, or 1"
+        )
 
 
 def _whole_epochs(start: int, end: int, steps_per_epoch: int) -> Iterator[tuple[int, int, int]]:
