@@ -1,0 +1,153 @@
+"""Settings: one list of them, the paper's values, clear refusals."""
+
+import dataclasses
+import pathlib
+import re
+
+import pytest
+from absl import flags
+
+from tf_sintrovae import command, config
+from tf_sintrovae.config import Config
+from tf_sintrovae.errors import UserError
+
+CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """Parses arguments as the command does, with a set of flags of its own."""
+
+    def parsed(*arguments):
+        values = flags.FlagValues()
+        flags.DEFINE_multi_string("flagfile", [], "as absl's own", flag_values=values)
+        monkeypatch.setattr(flags, "FLAGS", values)
+        _define(values)
+        values(["main", *map(command._expand_preset, arguments)])
+        return config.from_flags()
+
+    return parsed
+
+
+def _define(values):
+    """Defines the settings' flags on `values` instead of the global ones."""
+    definers = {
+        name: getattr(flags, f"DEFINE_{name}")
+        for name in ("enum", "bool", "list", "integer", "float", "string")
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, definer in definers.items():
+            patch.setattr(
+                flags,
+                f"DEFINE_{name}",
+                lambda *args, _definer=definer: _definer(*args, flag_values=values),
+            )
+        config.define_flags()
+
+
+def test_flags_default_to_the_dataclass(parse):
+    assert parse() == Config()
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.flags")), ids=lambda p: p.stem)
+def test_every_flag_file_is_valid_and_named_after_its_data(path, parse):
+    settings = parse(f"--flagfile={path}")
+    name = "fashion_mnist" if path.stem == "fmnist" else path.stem
+    assert settings.dataset == name
+    assert settings.workdir == f"runs/{name}"
+    assert path.read_text().startswith("#")
+
+
+IMAGES = {
+    # L, batch, beta_neg, widths
+    "mnist": (32, 128, 128.0, (64, 128)),
+    "fmnist": (32, 128, 256.0, (64, 128)),
+    "cifar10": (128, 32, 256.0, (64, 128, 256)),
+    "patches": (128, 32, 256.0, (64, 128, 256)),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_image_experiments_have_the_papers_settings(name, parse):
+    settings = parse(f"--preset={name}")
+    latent_dim, batch_size, beta_neg, widths = IMAGES[name]
+    assert (settings.latent_dim, settings.batch_size) == (latent_dim, batch_size)
+    assert (settings.beta_rec, settings.beta_kl, settings.beta_neg) == (1.0, 1.0, beta_neg)
+    assert settings.widths == widths
+    assert (settings.vae_epochs, settings.epochs, settings.hand_over_epoch) == (20, 220, 15)
+    assert (settings.learning_rate, settings.lr_milestones) == (2e-4, ())
+    assert (settings.num_components, settings.responsibility_reg) == (10, 100.0)
+    assert settings.clip_variance and settings.learn_weights
+    assert (settings.prior, settings.prior_player) == ("mixture", "decoder")
+    assert (settings.alpha, settings.gamma, settings.num_mc_samples) == (2.0, 1.0, 100)
+
+
+PLANE = {
+    "8gaussians": (0.2, 0.3, 0.9),
+    "spiral": (0.2, 0.5, 1.0),
+    "checkerboard": (0.2, 0.1, 0.2),
+    "rings": (0.2, 0.2, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", PLANE)
+def test_plane_experiments_have_the_papers_settings(name, parse):
+    settings = parse(f"--preset={name}")
+    assert (settings.beta_rec, settings.beta_kl, settings.beta_neg) == PLANE[name]
+    assert (settings.latent_dim, settings.batch_size, settings.num_components) == (2, 512, 64)
+    steps = settings.steps_per_epoch
+    assert (settings.vae_epochs * steps, settings.epochs * steps) == (2_000, 30_000)
+    assert settings.hand_over_epoch * steps == 1_900
+    assert (settings.learning_rate, settings.lr_milestones) == (2e-4, (10_000, 15_000))
+    assert settings.responsibility_reg == 0.0
+    assert settings.widths == (256,) * 4
+
+
+def test_a_preset_stands_at_its_place(parse):
+    assert parse("--epochs=7", "--preset=rings").epochs == 300
+    assert parse("--preset=rings", "--epochs=7").epochs == 7
+
+
+def test_settings_survive_json_and_flag_files(parse, tmp_path):
+    settings = Config(
+        dataset="rings", widths=(4, 5), learn_weights=False, lr_milestones=(3,), epochs=9
+    )
+    assert Config.from_json(settings.to_json()) == settings
+    path = tmp_path / "flags.txt"
+    path.write_text(settings.to_flagfile())
+    assert parse(f"--flagfile={path}") == settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_components": 0}, "num_components=0"),
+        ({"batch_size": -3}, "batch_size=-3"),
+        ({"widths": (8, 0)}, "widths=0"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan"),
+        ({"beta_kl": float("inf")}, "beta_kl=inf"),
+        ({"prior": "flow"}, "prior=flow: expected one of standard_normal, vamp, mixture"),
+        ({"vae_epochs": 3, "mixture_warmup_epochs": 4}, "mixture_warmup_epochs=4 is more than"),
+        ({"prior": "vamp", "vae_epochs": 3, "epochs": 9}, "prior=vamp is for plain VAEs"),
+    ],
+)
+def test_impossible_values_are_named(changes, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        Config(**changes)
+
+
+def test_a_plain_vae_run_is_never_an_error():
+    assert Config(epochs=5, vae_epochs=50).hand_over_epoch == 45
+    assert Config(prior="vamp", epochs=5, vae_epochs=5).hand_over_epoch is None
+    assert Config(vae_epochs=0, mixture_warmup_epochs=0).hand_over_epoch == 0
+
+
+def test_a_damaged_config_is_named(tmp_path):
+    (tmp_path / "config.json").write_text(Config().to_json()[:50])
+    with pytest.raises(UserError, match=r"config\.json: not a config\.json"):
+        config.read_config(tmp_path)
+    assert config.read_config(tmp_path / "elsewhere") is None
+
+
+def test_every_setting_has_help():
+    assert all(field.metadata["help"] for field in dataclasses.fields(Config))
