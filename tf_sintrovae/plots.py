@@ -156,7 +156,7 @@ def latent_space(signatures, source: Source, seed: int) -> Figure:
     axes = figure.subplots()
     axes.scatter(*((mean - centre) @ axes_2d).T, c=y, cmap="tab10", s=3, alpha=0.6)
     _draw_components(axes, prior, centre, axes_2d)
-    axes.set_title("posterior means by class; components of the prior (2 standard deviations)")
+    axes.set_title("posterior means by class, components at 2 standard deviations")
     axes.set_aspect("equal", "datalim")
     return figure
 
