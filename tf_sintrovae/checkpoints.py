@@ -11,6 +11,9 @@ from tf_sintrovae.model import SoftIntroVAE
 
 _log = logging.getLogger(__name__)
 
+# What TensorFlow raises for files that are cut off, altered, missing, or of another model.
+_UNREADABLE = (tf.errors.OpError, AssertionError, ValueError, IndexError)
+
 
 class Checkpoints:
     """Saves and restores the players, their optimizers and the step.
@@ -31,7 +34,7 @@ class Checkpoints:
             prior_optimizer=model.prior_optimizer,
             step=model.step.value,
         )
-        self._manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=3)
+        self._manager = _manager(checkpoint, folder)
         self.saved_at = time.monotonic()
 
     def save(self) -> str:
@@ -46,13 +49,13 @@ class Checkpoints:
         Raises:
             UserError: there are checkpoints, but none that fits or can be read.
         """
-        paths = list(reversed(self._manager.checkpoints))
+        paths = self._newest_first()
         for path in paths:
             try:
                 self._manager.checkpoint.restore(path).assert_consumed()
                 return int(self._model.step.numpy())
-            except (tf.errors.OpError, AssertionError, ValueError) as error:
-                reason = str(error).splitlines()[0]
+            except _UNREADABLE as error:
+                reason = next(iter(str(error).splitlines()), type(error).__name__)
                 _log.warning("checkpoint %s cannot be read: %s", path, reason)
         if paths:
             raise UserError(
@@ -60,3 +63,17 @@ class Checkpoints:
                 "a copy, or start afresh with --overwrite"
             )
         return 0
+
+    def _newest_first(self) -> list[str]:
+        """Paths of all checkpoints, by the files that lie there: the manager's own list may be behind."""
+        folder = pathlib.Path(self._manager.directory)
+        steps = sorted(int(path.stem.split("-")[1]) for path in folder.glob("ckpt-*.index"))
+        return [str(folder / f"ckpt-{step}") for step in reversed(steps)]
+
+
+def _manager(checkpoint: tf.train.Checkpoint, folder: pathlib.Path) -> tf.train.CheckpointManager:
+    try:
+        return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=3)
+    except ValueError:  # its list is empty, as a power failure may leave it; the files tell as much
+        (folder / "checkpoint").unlink()
+        return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=3)

@@ -100,10 +100,10 @@ def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
     extras = _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model)
     for start, end in schedule.segments(step):
         schedule.enter(model, start)
-        batches = strategy.training_batches(source, config, distribution, start)
         for begin, stop, steps in _whole_epochs(start, end, steps_per_epoch):
+            first = max(start, begin * steps_per_epoch)
             model.fit(
-                batches,
+                strategy.training_batches(source, config, distribution, first),
                 initial_epoch=begin,
                 epochs=stop,
                 steps_per_epoch=steps,
