@@ -7,7 +7,6 @@ Any SavedModel with the signatures of docs/evaluation.md will do.
 
 import json
 import pathlib
-import sys
 import time
 
 from absl import flags
@@ -76,18 +75,14 @@ def main() -> None:
         source,
         tuple(values.metrics) or None,
         tuple(range(values.seed, values.seed + values.num_seeds)),
-        _progress(start),
+        report.progress(start),
         options,
     )
     info = _model_info(path)
-    results = report.results(
-        outcome.figures, source, values.seed, step=info.get("step"), epoch=info.get("epoch")
-    )
-    details = {"seeds": outcome.seeds, "counts": outcome.counts, "networks": outcome.networks}
-    details |= {"saved_model": str(path), "spread": outcome.spread}
+    results = report.results(outcome, source, values.seed, info.get("step"), info.get("epoch"))
     output = pathlib.Path(values.output or path.parent / "results.json")
-    report.write(results | details, output)
-    print(_table(outcome))
+    report.write(results | {"saved_model": str(path)}, output)
+    print(report.table(outcome))
     print(f"measured in {time.monotonic() - start:.0f} s: {output}")
 
 
@@ -111,23 +106,6 @@ def _options(values):
         cache_dir=pathlib.Path(values.cache_dir).expanduser() if values.cache_dir else None,
         ood_source=other,
     )
-
-
-def _progress(start: float):
-    """Says on stderr what is measured, after how many seconds."""
-    return lambda name: print(
-        f"[{time.monotonic() - start:4.0f} s] measuring {name} ...", file=sys.stderr, flush=True
-    )
-
-
-def _table(outcome) -> str:
-    """One line a figure, with the spread over seeds where there is one."""
-    width = max(map(len, outcome.figures), default=0)
-    lines = []
-    for name, value in outcome.figures.items():
-        spread = f" +- {outcome.spread[name]:.2g}" if outcome.spread else ""
-        lines.append(f"  {name:{width}}  {value:.6g}{spread}")
-    return "\n".join(lines)
 
 
 def _loaded(path: pathlib.Path):

@@ -14,9 +14,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_sintrovae import objectives, report
+from tf_sintrovae import objectives
 from tf_sintrovae.kernels import mixture
 from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.versions import versions
 
 INFO_FILE = "model_info.json"
 
@@ -155,7 +156,7 @@ def model_info(model: SoftIntroVAE) -> dict[str, Any]:
         "num_mc_samples": model.num_mc_samples,
         "prior": type(model.prior).__name__,
         "step": int(model.step.numpy()),
-        "versions": report.versions(),
+        "versions": versions(),
     }
 
 

@@ -80,12 +80,13 @@ def _evaluate(settings, folder, source, model, servable) -> None:
     from tf_sintrovae import evaluation, report
 
     start = time.monotonic()
-    metrics = evaluation.evaluate(servable, source, seed=settings.seed)
-    step = int(model.step.numpy())
-    report.write(
-        report.results(metrics, source, settings.seed, step, settings.epochs), folder.results
+    outcome = evaluation.measure(
+        servable, source, seeds=(settings.seed,), progress=report.progress(start)
     )
-    print(report.table(metrics))
+    step = int(model.step.numpy())
+    results = report.results(outcome, source, settings.seed, step, settings.epochs)
+    report.write(results, folder.results)
+    print(report.table(outcome))
     print(f"evaluated in {_duration(start)}")
 
 
