@@ -1,0 +1,122 @@
+"""What all commands share: bad input is one line at once, long before TensorFlow is imported."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.runs import ROOT, assert_one_clear_line, command
+from tf_sintrovae.config import Config
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory):
+    """Runs main where an import of TensorFlow is an error."""
+    folder = tmp_path_factory.mktemp("no_tensorflow")
+    (folder / "tensorflow.py").write_text("raise RuntimeError('TensorFlow was imported')")
+    return lambda *arguments: command(*arguments, PYTHONPATH=str(folder))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--prior=flow"], ("prior", "flow", "standard_normal")),
+        (["--epochs=many"], ("epochs", "many")),
+        (["--epochs=0"], ("epochs=0", "at least 1")),
+        (["--latent_dim=-2"], ("latent_dim=-2",)),
+        (["--learning_rate=nan"], ("learning_rate=nan",)),
+        (["--widths=8,x"], ("widths=8,x", "whole numbers")),
+        (["--widths=8,0"], ("widths=0", "at least 1")),
+        (["--no_such_flag=1"], ("no_such_flag",)),
+        (["--epochs"], ("epochs",)),
+        (["--flagfile=nowhere.flags"], ("nowhere.flags",)),
+        (["--flagfile=configs"], ("configs",)),
+        (["--preset=nothing"], ("nothing", "fmnist")),
+        (["--preset"], ("preset", "fmnist")),
+        (["--preset", "rings", "--epochs=0"], ("epochs=0",)),  # the preset itself was taken
+        (["--prior=vamp", "--vae_epochs=3"], ("prior=vamp", "vae_epochs=120")),
+        (["stray", "more"], ("stray more", "--name=value")),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_bad_flags_are_named_at_once(arguments, parts, at_once):
+    done = at_once(*arguments)
+    assert_one_clear_line(done, *parts)
+    assert done.stdout == ""
+    assert done.seconds < 2
+
+
+def test_a_preset_inside_a_flag_file_points_to_what_works_there(at_once, tmp_path):
+    (tmp_path / "mine.flags").write_text("--preset=rings\n")
+    assert_one_clear_line(at_once(f"--flagfile={tmp_path / 'mine.flags'}"), "--flagfile=PATH")
+
+
+def test_folders_that_cannot_be_used_are_named_at_once(at_once, tmp_path):
+    (tmp_path / "file").touch()
+    done = at_once(f"--workdir={tmp_path / 'file' / 'run'}")
+    assert_one_clear_line(done, str(tmp_path / "file" / "run"), "--workdir")
+
+
+def test_help_is_quick_and_lists_every_setting(at_once):
+    done = at_once("--help")
+    assert done.seconds < 2
+    for field in dataclasses.fields(Config):
+        assert f"--{field.name}:" in done.stdout or f"--[no]{field.name}:" in done.stdout
+    assert "--preset:" in done.stdout
+    assert done.stdout.startswith("Trains a Soft-IntroVAE")
+    assert done.stderr == ""
+
+
+def run_code(body: str) -> subprocess.CompletedProcess:
+    """Runs a command whose work is `body`."""
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    code = (
+        f"from tf_sintrovae import command, errors\ndef main():\n{lines}command.run(main, ['name'])"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_a_command_that_works_ends_with_0():
+    done = run_code("print('done')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_a_user_error_of_several_lines_becomes_one():
+    done = run_code("raise errors.UserError('first\\n  second')")
+    assert (done.returncode, done.stderr) == (2, "error: first second\n")
+
+
+def test_ctrl_c_is_one_line():
+    done = run_code("raise KeyboardInterrupt")
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+
+
+def test_a_bug_shows_where_it_is():
+    done = run_code("raise KeyError('lost')")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "KeyError: 'lost'" in done.stderr
+
+
+def test_tensorflow_starts_quietly_and_warnings_are_seen():
+    done = run_code(
+        "import logging\n"
+        "command.quieten_tensorflow()\n"
+        "command.import_tensorflow()\n"
+        "import json, sys, tensorflow as tf\n"
+        "tf.zeros(3) + 1.0\n"
+        "for name in ('tf_sintrovae.training', 'another_library'):\n"
+        "    for level in ('info', 'warning'):\n"
+        "        getattr(logging.getLogger(name), level)('%s %s', name, level)\n"
+        "print(json.dumps(sorted(m for m in sys.modules if m == 'tensorflow')))"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["tensorflow"]
+    lines = done.stderr.splitlines()
+    assert lines[:2] == ["tf_sintrovae.training info", "tf_sintrovae.training warning"]
+    assert len(lines) == 3
+    assert lines[2].endswith("another_library warning")
