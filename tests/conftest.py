@@ -5,8 +5,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
-# The same arithmetic in this process and in the commands that tests start.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
 import tensorflow as tf

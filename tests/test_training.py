@@ -1,190 +1,170 @@
 """Runs that stop: killed, interrupted, damaged, extended; all end as if nothing had happened."""
 
 import dataclasses
-import os
-import pathlib
+import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
-import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.runs import (
+    ROOT,
+    TINY,
+    assert_same_state,
+    command,
+    final_state,
+    final_step,
+    killed_at,
+    main_arguments,
+    signal_at,
+    trained,
+    wait_for,
+)
 from tf_sintrovae import callbacks, training, workdir
-from tf_sintrovae.config import Config
 from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.training import Schedule
 
-# 3 steps an epoch; hand-over before step 6, introspection before step 9, end at 18.
-TINY = Config(
-    dataset="digits",
-    batch_size=128,
-    steps_per_epoch=3,
-    epochs=6,
-    vae_epochs=3,
-    mixture_warmup_epochs=1,
-    widths=(3,),
-    latent_dim=2,
-    num_components=4,
-    num_mc_samples=2,
-    beta_neg=1.0,
-    checkpoint_seconds=0.0,
-    refresh_batch_norm=False,
-    evaluate=False,
-    export=False,
-)
-
-
-def trained(folder, **changes):
-    """Runs the tiny experiment in `folder`."""
-    config = dataclasses.replace(TINY, workdir=str(folder), **changes)
-    with workdir.opened(config) as opened:
-        return training.train(config, registry.load(config.dataset), opened)
-
-
-def final_state(folder) -> dict[str, np.ndarray]:
-    """Every tensor of the newest checkpoint: weights, optimizer slots, step."""
-    reader = tf.train.load_checkpoint(str(pathlib.Path(folder) / "checkpoints"))
-    names = reader.get_variable_to_shape_map()
-    return {n: reader.get_tensor(n) for n in names if "save_counter" not in n and "OBJECT" not in n}
-
-
-def assert_same_state(folder, reference):
-    state = final_state(folder)
-    assert set(state) == set(reference)
-    for name, value in reference.items():
-        np.testing.assert_array_equal(state[name], value, err_msg=name)
-
 
 @pytest.fixture(scope="module")
-def straight_folder(tmp_path_factory):
-    """A run that was never disturbed."""
+def straight_run(tmp_path_factory):
+    """The folder of a run that was never disturbed."""
     folder = tmp_path_factory.mktemp("straight")
     model = trained(folder)
     assert int(model.step.numpy()) == 18
     assert model.stage == "introspective"
-    assert model.prior.handed_over
     return folder
 
 
 @pytest.fixture(scope="module")
-def straight(straight_folder):
+def straight(straight_run):
     """The final state of that run."""
-    return final_state(straight_folder)
+    return final_state(straight_run)
 
 
 @pytest.fixture
-def finished(straight_folder, tmp_path):
-    """A copy of the finished run, to be spoiled: it holds the checkpoints of steps 12, 15 and 18."""
-    return pathlib.Path(shutil.copytree(straight_folder, tmp_path / "run"))
+def finished(straight_run, tmp_path):
+    """A copy of the finished run, with its checkpoints of the steps 12, 15 and 18."""
+    return shutil.copytree(straight_run, tmp_path / "run")
 
 
-def interrupted_at(step, monkeypatch, number=signal.SIGTERM):
-    """Sends a signal to this process when training has done `step`."""
-    original = callbacks.Progress.on_train_batch_end
-
-    def send(self, batch, logs=None):
-        original(self, batch, logs)
-        if self._step == step:
-            os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", send)
-
-
-@pytest.mark.parametrize(("step", "number"), [(6, signal.SIGINT), (13, signal.SIGTERM)])
-def test_a_signal_saves_within_the_epoch_and_the_run_ends_bit_identical(
-    step, number, straight, tmp_path, monkeypatch
+def test_signals_save_within_the_epoch_and_the_run_ends_bit_identical(
+    straight, tmp_path, monkeypatch
 ):
-    with monkeypatch.context() as context:
-        interrupted_at(step, context, number)
-        with pytest.raises(callbacks.Stopped, match=f"stopped at step {step}"):
-            trained(tmp_path)
-    assert int(final_state(tmp_path)["step/.ATTRIBUTES/VARIABLE_VALUE"]) == step
+    """One run, stopped within an epoch, at the hand-over, in the second stage, and in its last step."""
+    for step, number in ((4, signal.SIGTERM), (6, signal.SIGINT), (13, signal.SIGTERM)):
+        with monkeypatch.context() as context:
+            signal_at(step, number, context)
+            with pytest.raises(callbacks.Stopped, match=f"stopped at step {step}"):
+                trained(tmp_path)
+        assert final_step(tmp_path) == step
     trained(tmp_path)
     assert_same_state(tmp_path, straight)
     rows = callbacks.read_history(tmp_path / "history.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("stage_step", [3, 12])
-def test_killed_between_two_checkpoints_the_run_ends_bit_identical(stage_step, straight, tmp_path):
-    """kill -9 in either stage, for real: a process of its own, killed after the first checkpoint there."""
-    config = dataclasses.replace(TINY, workdir=str(tmp_path))
-    flags = tmp_path.parent / f"killed_{stage_step}.flags"
-    flags.write_text(config.to_flagfile())
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tf_sintrovae.main", f"--flagfile={flags}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    checkpoint = tmp_path / "checkpoints" / f"ckpt-{stage_step}.index"
-    deadline = time.monotonic() + 300
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    errors = process.communicate()[1].decode()
-    assert checkpoint.exists(), errors
-    newest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
-    assert int(newest.rsplit("-", 1)[1]) < 18, "the run ended before it was killed"
+def test_killed_between_two_checkpoints_the_run_ends_bit_identical(straight, tmp_path, caplog):
+    """kill -9 in either stage, two steps after a checkpoint; the second time that one is damaged, too."""
+    killed_at(5, tmp_path)
+    assert final_step(tmp_path) == 3
+    killed_at(14, tmp_path)
+    assert final_step(tmp_path) == 12
+    (tmp_path / "checkpoints" / "ckpt-12.data-00000-of-00001").write_bytes(b"damaged")
     trained(tmp_path)
+    assert "ckpt-12 cannot be read" in caplog.text
     assert_same_state(tmp_path, straight)
 
 
-def test_the_same_command_after_the_end_does_not_train(finished, straight):
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", range(4))
+def test_killed_at_any_moment_the_command_ends_bit_identical(moment, tmp_path):
+    """The command itself, killed from outside while it steps, saves or draws."""
+    config = dataclasses.replace(TINY, workdir=str(tmp_path / "run"), epochs=100_000)
+    flags = tmp_path / "run.flags"
+    flags.write_text(config.to_flagfile())
+    process = subprocess.Popen(
+        main_arguments(f"--flagfile={flags}"),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    wait_for(tmp_path / "run" / "checkpoints" / "ckpt-12.index", process)
+    time.sleep(random.Random(moment).uniform(0.0, 1.0))
+    process.kill()
+    process.communicate()
+    epochs = final_step(tmp_path / "run") // 3 + 2
+    for folder in ("run", "straight"):
+        done = command(
+            f"--flagfile={flags}", f"--workdir={tmp_path / folder}", f"--epochs={epochs}"
+        )
+        assert done.returncode == 0, done.stderr
+    assert_same_state(tmp_path / "run", final_state(tmp_path / "straight"))
+
+
+@pytest.mark.parametrize("epochs", [6, 3])
+def test_no_more_is_trained_once_the_epochs_are_done(epochs, finished, straight):
     lines = (finished / "history.jsonl").read_text()
-    trained(finished)
+    model = trained(finished, epochs=epochs)
+    assert int(model.step.numpy()) == 18
+    assert model.stage == "introspective"
     assert (finished / "history.jsonl").read_text() == lines
     assert_same_state(finished, straight)
 
 
 def test_a_run_that_is_extended_equals_the_straight_one(tmp_path, straight):
-    """The first run ends exactly where the hand-over is due."""
-    trained(tmp_path, epochs=2)
-    trained(tmp_path)
+    """Ending exactly at the hand-over and at the change of stage, then asking for more epochs."""
+    for epochs in (2, 3, 6):
+        trained(tmp_path, epochs=epochs)
     assert_same_state(tmp_path, straight)
-
-
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(finished, straight, caplog):
-    newest = finished / "checkpoints" / "ckpt-18.data-00000-of-00001"
-    os.truncate(newest, newest.stat().st_size // 2)
-    trained(finished)
-    assert "ckpt-18 cannot be read" in caplog.text
-    assert_same_state(finished, straight)
 
 
 def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):
     for path in (finished / "checkpoints").glob("*.data-*"):
-        os.truncate(path, 10)
+        path.write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"none of the checkpoints .* --overwrite"):
         trained(finished)
-    trained(finished, epochs=1, overwrite=True)  # and the advice works
-    assert len(callbacks.read_history(finished / "history.jsonl")) == 1
+    assert len(callbacks.read_history(finished / "history.jsonl")) == 6
 
 
-def test_divergence_is_an_error_and_saves_nothing(finished, straight):
-    with pytest.raises(UserError, match=r"training diverged in epoch 7: .* not finite"):
-        _diverge(finished)
-    assert_same_state(finished, straight)
-
-
-def _diverge(folder):
-    """Continues a run whose data have become NaN."""
-    config = dataclasses.replace(TINY, workdir=str(folder), epochs=7)
+def test_divergence_is_an_error_and_saves_nothing(tmp_path):
+    """The data become NaN in the second epoch."""
+    config = dataclasses.replace(TINY, workdir=str(tmp_path))
     source = registry.load("digits")
     batches = source.train_batches
 
-    def poisoned(*args, **kwargs):
-        return batches(*args, **kwargs).map(lambda x, y: (x * float("nan"), y))
+    def poisoned(batch_size, seed, start_step=0):
+        def poison(step, example):
+            return tf.where(step < 3 - start_step, example[0], float("nan")), example[1]
+
+        return batches(batch_size, seed, start_step).enumerate().map(poison)
 
     source.train_batches = poisoned
-    with workdir.opened(config) as opened:
+    with (
+        workdir.opened(config) as opened,
+        pytest.raises(UserError, match=r"training diverged in epoch 2: .* not finite"),
+    ):
         training.train(config, source, opened)
+    assert final_step(tmp_path) == 3
+    assert len(callbacks.read_history(tmp_path / "history.jsonl")) == 1
+
+
+@pytest.mark.slow
+def test_several_steps_in_one_call_change_nothing(straight, tmp_path):
+    trained(tmp_path, steps_per_execution=3)
+    assert_same_state(tmp_path, straight)
+
+
+def test_several_steps_in_one_call_must_fill_the_epoch(tmp_path):
+    with pytest.raises(UserError, match=r"steps_per_execution=2 does not divide the 3 steps"):
+        trained(tmp_path, steps_per_execution=2)
+    with pytest.raises(UserError, match=r"steps_per_execution=6 does not .* the 15 steps trained"):
+        training._check_execution(dataclasses.replace(TINY, steps_per_execution=6), 6, 15)
 
 
 # The schedule ---------------------------------------------------------------------------------------
@@ -230,7 +210,48 @@ def test_segments_by_hand():
     assert list(schedule.segments(0)) == [(0, 6), (6, 9), (9, 18)]
     assert list(schedule.segments(7)) == [(7, 9), (9, 18)]
     assert list(schedule.segments(9)) == [(9, 18)]
+    assert list(schedule.segments(6)) == [(6, 9), (9, 18)]
     assert list(schedule.segments(18)) == []
+    assert list(schedule.segments(21)) == []  # more was trained than is asked for
+
+
+def test_the_schedules_of_other_settings_by_hand():
+    def of(**changes):
+        return Schedule.of(dataclasses.replace(TINY, **changes), 3)
+
+    assert of(mixture_warmup_epochs=0) == Schedule(9, 9, 18)
+    assert of(mixture_warmup_epochs=3) == Schedule(0, 9, 18)
+    assert of(prior="standard_normal") == Schedule(None, 9, 18)
+    assert of(prior_player="encoder") == Schedule(None, 9, 18)
+    assert of(prior_player="none") == Schedule(6, 9, 18)
+    plain = of(vae_epochs=9)
+    assert plain == Schedule(24, 27, 18)
+    assert list(plain.segments(4)) == [(4, 18)]  # no change lies before the end
+
+
+@pytest.mark.parametrize(
+    ("step", "handed_over", "stage"),
+    [
+        (0, False, "vae"),
+        (5, False, "vae"),
+        (6, False, "vae"),  # the checkpoint is from before the change
+        (7, True, "vae"),
+        (9, True, "vae"),
+        (10, True, "introspective"),
+        (18, True, "introspective"),
+    ],
+)
+def test_a_checkpoint_is_resumed_in_its_state(step, handed_over, stage):
+    model = RecordingModel()
+    Schedule(6, 9, 18).resume(model, step)
+    assert (model.handed_over, model.stage) == (handed_over, stage)
+    assert model.changes == []  # values come from the checkpoint
+
+
+def test_changes_at_one_step_come_in_order():
+    model = RecordingModel()
+    Schedule(0, 0, 9).enter(model, 0)
+    assert model.changes == ["hand_over", "introspection"]
 
 
 def test_states_by_hand():
