@@ -8,6 +8,9 @@ from typing import NamedTuple
 ROOT = pathlib.Path(__file__).parent.parent
 FOLDERS = ("tf_sintrovae", "benchmarks", "tests")
 BINARIES = ("tf_sintrovae/main.py", "tf_sintrovae/evaluate.py", "tf_sintrovae/reproduce.py")
+# A test file only defines functions: as its own main it would pass without running any.
+RUNNER = "tests/run_file.py"
+TEST_SUPPORT = (RUNNER, "tests/conftest.py")
 # Import name -> distribution, where they differ.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -19,7 +22,8 @@ DISTRIBUTIONS = {
 }
 HEADER = '''"""Targets of the whole project: a library a file, a binary a command, a test a test file.
 
-Written by `make build-file` from the sources' imports; tests/test_build.py compares.
+Written by `make build-file` from the sources' imports; tests/test_build.py compares. It was never
+built with Bazel itself.
 kernels/ and configs/ are named by the paths that they are imported by, the symlinks in tf_sintrovae/.
 """
 
@@ -34,14 +38,25 @@ filegroup(
         "README.md",
         "configs/**/*.flags",
         "docs/**",
+        "pyproject.toml",
         "tests/golden/*.npz",
+    ]),
+)
+
+# For the tests that read the sources: of BUILD itself, and of what a wheel holds.
+filegroup(
+    name = "repository",
+    srcs = glob([
+        "**/*.py",
+        "BUILD",
+        "LICENSE",
     ]),
 )
 '''
 
 
 class Target(NamedTuple):
-    """One rule: `deps` are labels and distributions, sorted."""
+    """One rule: `deps` (labels) and `requirements` (distributions), sorted, are its sources' imports."""
 
     rule: str
     name: str
@@ -54,7 +69,7 @@ def expected_targets() -> dict[str, Target]:
     """All targets that the sources call for, by name."""
     targets = [_target(path) for path in sources()]
     targets += [
-        Target("py_binary", pathlib.Path(path).stem, (path,), (f":{path[:-3]}",), ())
+        _target(path)._replace(rule="py_binary", name=pathlib.Path(path).stem)
         for path in BINARIES
         if (ROOT / path).exists()
     ]
@@ -79,15 +94,16 @@ def _python_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _target(path: str) -> Target:
-    modules = imports(path)
-    own = {module for module in modules if module.split(".")[0] in FOLDERS}
-    files = {_file(module) for module in own} - {path}
-    others = {m.split(".")[0] for m in modules - own} - set(sys.stdlib_module_names)
     is_test = pathlib.Path(path).name.startswith("test_")
+    srcs = (path, *TEST_SUPPORT) if is_test else (path,)
+    modules = set().union(*(imports(source) for source in srcs))
+    own = {module for module in modules if module.split(".")[0] in FOLDERS}
+    files = {_file(module) for module in own} - set(srcs)
+    others = {m.split(".")[0] for m in modules - own} - set(sys.stdlib_module_names)
     return Target(
         "py_test" if is_test else "py_library",
         path[:-3],
-        (path,),
+        srcs,
         tuple(sorted(f":{file[:-3]}" for file in files)),
         tuple(sorted(DISTRIBUTIONS.get(name, name) for name in others)),
     )
@@ -138,15 +154,26 @@ def rendered(targets: dict[str, Target]) -> str:
 
 
 def _rule(target: Target) -> str:
-    lines = [f'    name = "{target.name}",', f'    srcs = ["{target.srcs[0]}"],']
+    srcs = ", ".join(f'"{source}"' for source in target.srcs)
+    lines = [f'    name = "{target.name}",', f"    srcs = [{srcs}],"]
     if target.rule == "py_binary":
         lines.append(f'    main = "{target.srcs[0]}",')
     if target.rule == "py_test":
-        lines += [f'    main = "{target.srcs[0]}",', '    data = [":data"],']
+        lines += _test_lines(target)
     deps = [f'"{d}"' for d in target.deps] + [f'requirement("{r}")' for r in target.requirements]
     if deps:
         lines += ["    deps = [", *(f"        {dep}," for dep in deps), "    ],"]
     return "\n".join([f"\n{target.rule}(", *lines, ")\n"])
+
+
+def _test_lines(target: Target) -> list[str]:
+    reads_sources = ":tests/build_file" in target.deps
+    data = '":data", ":repository"' if reads_sources else '":data"'
+    return [
+        f'    main = "{RUNNER}",',
+        f'    args = ["{target.srcs[0]}"],',
+        f"    data = [{data}],",
+    ]
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from tests import build_file
 
 ROOT = build_file.ROOT
 PROGRAM = """
-import importlib.util, pathlib, sys
+import importlib.resources, importlib.util, pathlib
 import tf_sintrovae
 from tf_sintrovae import command, errors
 from tf_sintrovae.data import registry
 spec = importlib.util.find_spec("tf_sintrovae.kernels.mixture")
 assert spec is not None and pathlib.Path(spec.origin).is_file()
-assert (pathlib.Path(tf_sintrovae.__file__).parent / "configs" / "fmnist.flags").is_file()
+assert importlib.resources.files("tf_sintrovae.configs").joinpath("fmnist.flags").is_file()
 assert command._expand_preset("--preset=fmnist").endswith("fmnist.flags")
 print(tf_sintrovae.__file__)
 """
@@ -75,6 +75,12 @@ def test_wheel_from_another_folder(site, tmp_path):
     assert imported_from(tmp_path, [site]).is_relative_to(site)
 
 
+def test_kernels_of_the_wheel_are_imported(site, tmp_path):
+    program = "from tf_sintrovae.kernels import mixture; print(mixture.__file__)"
+    found = run([sys.executable, "-c", program], tmp_path, [site]).strip()
+    assert pathlib.Path(found).resolve().is_relative_to(site)
+
+
 def test_wheel_beside_the_repository(site):
     """From the root the repository's own files come first, and they work as well."""
     assert imported_from(ROOT, [site]).is_relative_to(ROOT)
@@ -99,6 +105,15 @@ def test_wheel_holds_one_name_and_everything_in_it(wheel):
     expected = {path for path in build_file.sources() if path.startswith("tf_sintrovae/")}
     expected |= {f"tf_sintrovae/configs/{p.name}" for p in (ROOT / "configs").glob("*.flags")}
     assert expected <= set(names)
+
+
+def test_wheel_from_the_source_distribution_is_the_same(copy, wheel, tmp_path):
+    program = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
+    run([sys.executable, "-c", program], copy)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    pip("wheel", str(archive), "--wheel-dir", str(tmp_path), cwd=tmp_path)
+    (again,) = tmp_path.glob("*.whl")
+    assert set(zipfile.ZipFile(again).namelist()) == set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_every_import_is_a_declared_dependency():
