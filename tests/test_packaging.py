@@ -87,14 +87,17 @@ def test_wheel_beside_the_repository(site):
 
 
 def test_editable_installation(copy, tmp_path):
-    pip("install", "--editable", str(copy), "--target", str(tmp_path / "site"), cwd=tmp_path)
-    program = f"import site; site.addsitedir({str(tmp_path / 'site')!r})\n" + PROGRAM
-    found = run([sys.executable, "-S", "-c", program], tmp_path, _library_paths()).strip()
+    site = tmp_path / "site"
+    pip("install", "--editable", str(copy), "--target", str(site), cwd=tmp_path)
+    program = f"import site; site.addsitedir({str(site)!r})\n" + PROGRAM
+    # First on the path: this project may be installed for these tests as well, with a finder of that name.
+    path = [site, *_library_paths()]
+    found = run([sys.executable, "-S", "-c", program], tmp_path, path).strip()
     assert pathlib.Path(found).resolve().is_relative_to(copy)
 
 
 def _library_paths():
-    """Where the dependencies are, without this project's own installation."""
+    """Where the dependencies are; without .pth files, so without this project's own installation."""
     return [p for p in sys.path if p.endswith("site-packages")]
 
 
