@@ -1,21 +1,25 @@
 """The command: a dry run end to end, and one clear line for every kind of wrong input."""
 
-import dataclasses
 import json
 import os
-import pathlib
+import signal
 import subprocess
-import sys
-import time
 
 import pytest
 import tensorflow as tf
 
+from tests.runs import (
+    ROOT,
+    assert_one_clear_line,
+    command,
+    final_step,
+    main_arguments,
+    wait_for,
+)
 from tf_sintrovae import main, workdir
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
 
-ROOT = pathlib.Path(__file__).parent.parent
 QUICK = {
     "steps_per_epoch": 2,
     "epochs": 3,
@@ -28,19 +32,6 @@ QUICK = {
 }
 
 
-def command(*arguments):
-    """Runs main; returns the finished process and its seconds."""
-    start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "tf_sintrovae.main", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done, time.monotonic() - start
-
-
 def run(folder, **settings):
     """Runs main's work in this process."""
     config = Config(workdir=str(folder), **(QUICK | settings))
@@ -48,61 +39,68 @@ def run(folder, **settings):
         main.run(config, opened)
 
 
-def assert_one_clear_line(done, *parts):
-    assert done.returncode != 0
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1, done.stderr
-    assert all(part in errors[0] for part in parts), errors[0]
-    assert "Traceback" not in done.stderr
-
-
 @pytest.mark.parametrize(
-    ("argument", "parts"),
+    ("settings", "message"),
     [
-        ("--prior=flow", ("prior", "standard_normal")),
-        ("--epochs=many", ("epochs", "many")),
-        ("--epochs=0", ("epochs=0", "at least 1")),
-        ("--latent_dim=-2", ("latent_dim=-2",)),
-        ("--widths=8,x", ("widths=8,x", "whole numbers")),
-        ("--no_such_flag=1", ("no_such_flag",)),
-        ("--flagfile=nowhere.flags", ("nowhere.flags",)),
-        ("--preset=nothing", ("nothing", "fmnist")),
-        ("stray", ("stray",)),
+        ({"num_components": 1438}, "num_components=1438 is more than the 1437 training examples"),
+        ({"batch_size": 2000}, "batch_size=2000"),
+        ({"widths": (4, 4, 4, 4)}, "data set digits: .*image_size"),
+        ({"dataset": "files"}, "data_dir"),
+        ({"dataset": "cifar10", "data_dir": __file__}, "is a file"),
     ],
 )
-def test_bad_flags_are_named_before_tensorflow_is_imported(argument, parts):
-    done, seconds = command(argument)
-    assert_one_clear_line(done, *parts)
-    assert seconds < 20
-    assert "TensorFlow" not in done.stderr
+def test_settings_that_do_not_suit_the_data_are_named(settings, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        run(tmp_path, **{"dataset": "digits"} | settings)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parts"),
-    [
-        (["--dataset=digits", "--num_components=1438"], ("num_components=1438", "1437")),
-        (["--dataset=digits", "--batch_size=2000"], ("batch_size=2000",)),
-        (["--dataset=fashion_mnist"], ("fashion_mnist",)),
-        (["--dataset=digits", "--widths=4,4,4,4"], ("digits", "image_size")),
-    ],
-)
-def test_data_that_cannot_be_had_are_named(arguments, parts, tmp_path):
-    done, _ = command(*arguments, f"--workdir={tmp_path / 'run'}")
-    assert_one_clear_line(done, *parts)
+def test_the_command_says_so_on_one_line_and_can_be_given_again(tmp_path):
+    """The line is all that the command writes to stderr, and the failed start is no run."""
+    arguments = ["--dataset=digits", f"--workdir={tmp_path / 'run'}"]
+    done = command(*arguments, "--num_components=1438")
+    assert_one_clear_line(done, "num_components=1438", "1437")
+    assert done.seconds < 20
+    config = Config(dataset="digits", workdir=str(tmp_path / "run"))
+    with workdir.opened(config):
+        pass
 
 
-def test_a_workdir_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    done, seconds = command(f"--workdir={tmp_path / 'file' / 'run'}")
-    assert_one_clear_line(done, str(tmp_path / "file" / "run"), "--workdir")
-    assert seconds < 20
+def test_data_that_cannot_be_had_are_named(tmp_path):
+    done = command(
+        "--dataset=fashion_mnist", f"--data_dir={tmp_path}", f"--workdir={tmp_path / 'run'}"
+    )
+    assert done.returncode == 2
+    log, error = done.stderr.splitlines()
+    assert log.startswith("fashion_mnist: not in ")
+    assert error.startswith("error: fashion_mnist cannot be downloaded")
+    assert str(tmp_path) in error
+    assert done.seconds < 20
 
 
-def test_help_is_quick_and_lists_every_setting():
-    done, seconds = command("--help")
-    assert seconds < 5
-    for field in dataclasses.fields(Config):
-        assert f"--{field.name}:" in done.stdout or f"--[no]{field.name}:" in done.stdout
+def test_a_running_command_keeps_others_out_and_stops_when_asked(tmp_path):
+    folder = tmp_path / "run"
+    arguments = [f"--{name}={value}" for name, value in QUICK.items() if name != "epochs"]
+    arguments += ["--dataset=rings", "--widths=8", "--batch_size=16", "--epochs=100000"]
+    arguments += ["--checkpoint_seconds=0", f"--workdir={folder}"]
+    with subprocess.Popen(
+        main_arguments(*arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_for(folder / "checkpoints" / "ckpt-6.index", process)
+        assert_one_clear_line(command(*arguments), "in use by another process")
+        assert_one_clear_line(command(*arguments, "--overwrite"), "in use by another process")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == main.STOPPED_EXIT_CODE
+    assert err == ""
+    step = final_step(folder)
+    assert step >= 6
+    assert out.splitlines()[-1] == (
+        f"stopped at step {step}; a checkpoint is saved, the same command continues from it"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +154,7 @@ def test_the_export_of_a_run_loads(finished):
 
 
 def test_flags_of_a_run_are_a_flag_file(finished):
-    done, _ = command(f"--flagfile={finished / 'flags.txt'}", "--epochs=0")
+    done = command(f"--flagfile={finished / 'flags.txt'}", "--epochs=0")
     assert_one_clear_line(done, "epochs=0")  # all else was accepted
 
 
@@ -166,14 +164,6 @@ def test_other_settings_in_the_same_folder_are_refused_and_nothing_is_lost(finis
         run(finished, dataset="digits", widths=(3,), batch_size=64, latent_dim=3)
     assert (finished / "config.json").read_text() == before
     assert (finished / "saved_model" / "saved_model.pb").exists()
-
-
-def test_two_processes_cannot_share_a_folder(finished):
-    config = Config.from_json((finished / "config.json").read_text())
-    with workdir.opened(config):
-        done, seconds = command(f"--flagfile={finished / 'flags.txt'}")
-    assert_one_clear_line(done, "in use by another process")
-    assert seconds < 20
 
 
 @pytest.mark.parametrize(
