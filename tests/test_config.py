@@ -4,8 +4,11 @@ import dataclasses
 import pathlib
 import re
 
+import hypothesis
 import pytest
 from absl import flags
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tf_sintrovae import command, config
 from tf_sintrovae.config import Config
@@ -116,6 +119,60 @@ def test_settings_survive_json_and_flag_files(parse, tmp_path):
     path = tmp_path / "flags.txt"
     path.write_text(settings.to_flagfile())
     assert parse(f"--flagfile={path}") == settings
+
+
+FINITE = {"allow_nan": False, "allow_infinity": False}
+# Every kind of setting: text, optional text and numbers, lists, choices, switches.
+SETTINGS = st.builds(
+    Config,
+    dataset=st.sampled_from(["digits", "fmnist", "a_data_set_of_tfds"]),
+    data_dir=st.none() | st.just("/data/with a space=and#sign"),
+    image_size=st.none() | st.integers(1, 99),
+    workdir=st.text("ab é-_/=#.", min_size=1).map(str.strip),
+    batch_size=st.integers(1, 10**6),
+    widths=st.lists(st.integers(1, 512)).map(tuple),
+    lr_milestones=st.lists(st.integers(1, 10**6)).map(tuple),
+    prior_player=st.sampled_from(["decoder", "encoder", "none"]),
+    learn_weights=st.booleans(),
+    beta_rec=st.floats(0.0, **FINITE),
+    gamma_r=st.just(1e-8),
+    prior_learning_rate=st.none() | st.floats(0.0, 1.0),
+    evaluate=st.booleans(),
+)
+
+
+@given(SETTINGS)
+@hypothesis.settings(
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+def test_any_settings_survive_json_and_flag_files(parse, tmp_path, settings):
+    assert Config.from_json(settings.to_json()) == settings
+    path = tmp_path / "flags.txt"
+    path.write_text(settings.to_flagfile())
+    assert parse(f"--flagfile={path}") == settings
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "3", '{"epochs": "many"}', '{"no_such_setting": 1}', '{"epochs": 5']
+)
+def test_a_json_of_something_else_is_refused(text):
+    with pytest.raises(UserError, match=r"^not a config\.json of this program: "):
+        Config.from_json(text)
+
+
+def test_flag_files_may_hold_comments_and_others_and_the_last_value_wins(parse, tmp_path):
+    (tmp_path / "base.flags").write_text("# a comment\n// another\n\n--epochs=3\n--seed=4\n")
+    (tmp_path / "mine.flags").write_text(f"--flagfile={tmp_path / 'base.flags'}\n--epochs=5\n")
+    settings = parse("--seed=9", f"--flagfile={tmp_path / 'mine.flags'}", "--nolearn_weights")
+    assert (settings.epochs, settings.seed, settings.learn_weights) == (5, 4, False)
+
+
+def test_names_mean_what_they_stand_for():
+    assert Config(dataset="fmnist") == Config(dataset="fashion_mnist")
+    assert Config(dataset="fmnist").workdir == "runs/fashion_mnist"
+    assert Config(workdir="").workdir == "runs/digits"  # never the current folder
 
 
 @pytest.mark.parametrize(
