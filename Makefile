@@ -24,8 +24,9 @@ help:
 demo: .venv/installed
 	$(BIN)/python -m tf_sintrovae.main --flagfile=configs/digits.flags
 
+# Two processes, a test file each at a time: files share nothing.
 test: .venv/installed
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

@@ -42,6 +42,7 @@ setuptools.setup(
         "test": [
             "hypothesis>=6.100,<7",
             "pytest>=8,<10",
+            "pytest-xdist>=3.6,<4",
             "ruff>=0.17,<0.18",
             "setuptools>=68",
             "wheel>=0.43",
