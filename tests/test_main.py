@@ -166,6 +166,14 @@ def test_other_settings_in_the_same_folder_are_refused_and_nothing_is_lost(finis
     assert (finished / "saved_model" / "saved_model.pb").exists()
 
 
+@pytest.mark.slow
+def test_a_run_in_the_plane_is_measured(tmp_path):
+    run(tmp_path, dataset="8gaussians", widths=(8,), batch_size=16)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["step"], results["seed"]) == (6, 0)
+    assert results["metrics"]["kl_nats"] > 0
+
+
 @pytest.mark.parametrize(
     "settings",
     [

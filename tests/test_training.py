@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.runs import (
+    PLANE,
     ROOT,
     TINY,
     assert_same_state,
@@ -53,18 +54,26 @@ def finished(straight_run, tmp_path):
     return shutil.copytree(straight_run, tmp_path / "run")
 
 
+@pytest.fixture(scope="module")
+def straight_plane(tmp_path_factory):
+    """The final state of an undisturbed run in the plane."""
+    folder = tmp_path_factory.mktemp("plane")
+    trained(folder, **PLANE)
+    return final_state(folder)
+
+
 def test_signals_save_within_the_epoch_and_the_run_ends_bit_identical(
-    straight, tmp_path, monkeypatch
+    straight_plane, tmp_path, monkeypatch
 ):
-    """One run, stopped within an epoch, at the hand-over, in the second stage, and in its last step."""
+    """One run, stopped within an epoch, at the hand-over, and in the second stage."""
     for step, number in ((4, signal.SIGTERM), (6, signal.SIGINT), (13, signal.SIGTERM)):
         with monkeypatch.context() as context:
             signal_at(step, number, context)
             with pytest.raises(callbacks.Stopped, match=f"stopped at step {step}"):
-                trained(tmp_path)
+                trained(tmp_path, **PLANE)
         assert final_step(tmp_path) == step
-    trained(tmp_path)
-    assert_same_state(tmp_path, straight)
+    trained(tmp_path, **PLANE)
+    assert_same_state(tmp_path, straight_plane)
     rows = callbacks.read_history(tmp_path / "history.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
@@ -117,11 +126,11 @@ def test_no_more_is_trained_once_the_epochs_are_done(epochs, finished, straight)
     assert_same_state(finished, straight)
 
 
-def test_a_run_that_is_extended_equals_the_straight_one(tmp_path, straight):
+def test_a_run_that_is_extended_equals_the_straight_one(tmp_path, straight_plane):
     """Ending exactly at the hand-over and at the change of stage, then asking for more epochs."""
     for epochs in (2, 3, 6):
-        trained(tmp_path, epochs=epochs)
-    assert_same_state(tmp_path, straight)
+        trained(tmp_path, epochs=epochs, **PLANE)
+    assert_same_state(tmp_path, straight_plane)
 
 
 def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):
@@ -134,8 +143,8 @@ def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):
 
 def test_divergence_is_an_error_and_saves_nothing(tmp_path):
     """The data become NaN in the second epoch."""
-    config = dataclasses.replace(TINY, workdir=str(tmp_path))
-    source = registry.load("digits")
+    config = dataclasses.replace(TINY, workdir=str(tmp_path), **PLANE)
+    source = registry.load(config.dataset)
     batches = source.train_batches
 
     def poisoned(batch_size, seed, start_step=0):
@@ -154,15 +163,14 @@ def test_divergence_is_an_error_and_saves_nothing(tmp_path):
     assert len(callbacks.read_history(tmp_path / "history.jsonl")) == 1
 
 
-@pytest.mark.slow
-def test_several_steps_in_one_call_change_nothing(straight, tmp_path):
-    trained(tmp_path, steps_per_execution=3)
-    assert_same_state(tmp_path, straight)
+def test_several_steps_in_one_call_change_nothing(straight_plane, tmp_path):
+    trained(tmp_path, steps_per_execution=3, **PLANE)
+    assert_same_state(tmp_path, straight_plane)
 
 
 def test_several_steps_in_one_call_must_fill_the_epoch(tmp_path):
     with pytest.raises(UserError, match=r"steps_per_execution=2 does not divide the 3 steps"):
-        trained(tmp_path, steps_per_execution=2)
+        trained(tmp_path, steps_per_execution=2, **PLANE)
     with pytest.raises(UserError, match=r"steps_per_execution=6 does not .* the 15 steps trained"):
         training._check_execution(dataclasses.replace(TINY, steps_per_execution=6), 6, 15)
 
