@@ -129,16 +129,16 @@ def wait_for(path: pathlib.Path, process: subprocess.Popen, seconds: float = 300
         time.sleep(0.005)
 
 
-def _kill_oneself_at(step: int, folder: str) -> None:
+def _kill_oneself_at(step: int, folder: str, changes: dict) -> None:
     import pytest
 
     signal_at(step, signal.SIGKILL, pytest.MonkeyPatch())
-    trained(folder)
+    trained(folder, **changes)
 
 
-def killed_at(step: int, folder) -> None:
+def killed_at(step: int, folder, **changes) -> None:
     """A process of its own that trains in `folder` and dies by SIGKILL when it has done `step`."""
-    code = f"from tests import runs; runs._kill_oneself_at({step}, {str(folder)!r})"
+    code = f"from tests import runs; runs._kill_oneself_at({step}, {str(folder)!r}, {changes!r})"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
     )

@@ -36,7 +36,7 @@ from tf_sintrovae.training import Schedule
 def straight_run(tmp_path_factory):
     """The folder of a run that was never disturbed."""
     folder = tmp_path_factory.mktemp("straight")
-    model = trained(folder)
+    model = trained(folder, **PLANE)
     assert int(model.step.numpy()) == 18
     assert model.stage == "introspective"
     return folder
@@ -54,16 +54,8 @@ def finished(straight_run, tmp_path):
     return shutil.copytree(straight_run, tmp_path / "run")
 
 
-@pytest.fixture(scope="module")
-def straight_plane(tmp_path_factory):
-    """The final state of an undisturbed run in the plane."""
-    folder = tmp_path_factory.mktemp("plane")
-    trained(folder, **PLANE)
-    return final_state(folder)
-
-
 def test_signals_save_within_the_epoch_and_the_run_ends_bit_identical(
-    straight_plane, tmp_path, monkeypatch
+    straight, tmp_path, monkeypatch
 ):
     """One run, stopped within an epoch, at the hand-over, and in the second stage."""
     for step, number in ((4, signal.SIGTERM), (6, signal.SIGINT), (13, signal.SIGTERM)):
@@ -73,21 +65,33 @@ def test_signals_save_within_the_epoch_and_the_run_ends_bit_identical(
                 trained(tmp_path, **PLANE)
         assert final_step(tmp_path) == step
     trained(tmp_path, **PLANE)
-    assert_same_state(tmp_path, straight_plane)
+    assert_same_state(tmp_path, straight)
     rows = callbacks.read_history(tmp_path / "history.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
 
 def test_killed_between_two_checkpoints_the_run_ends_bit_identical(straight, tmp_path, caplog):
-    """kill -9 in either stage, two steps after a checkpoint; the second time that one is damaged, too."""
-    killed_at(5, tmp_path)
-    assert final_step(tmp_path) == 3
-    killed_at(14, tmp_path)
-    assert final_step(tmp_path) == 12
-    (tmp_path / "checkpoints" / "ckpt-12.data-00000-of-00001").write_bytes(b"damaged")
-    trained(tmp_path)
+    killed_twice(tmp_path, PLANE)
     assert "ckpt-12 cannot be read" in caplog.text
     assert_same_state(tmp_path, straight)
+
+
+@pytest.mark.slow
+def test_killed_between_two_checkpoints_batch_norm_goes_on_bit_identical(tmp_path):
+    """The same with images, for the statistics of batch norm."""
+    trained(tmp_path / "straight")
+    killed_twice(tmp_path / "run", {})
+    assert_same_state(tmp_path / "run", final_state(tmp_path / "straight"))
+
+
+def killed_twice(folder, changes):
+    """kill -9 in either stage, two steps after a checkpoint; the second time that one is damaged, too."""
+    killed_at(5, folder, **changes)
+    assert final_step(folder) == 3
+    killed_at(14, folder, **changes)
+    assert final_step(folder) == 12
+    (folder / "checkpoints" / "ckpt-12.data-00000-of-00001").write_bytes(b"damaged")
+    trained(folder, **changes)
 
 
 @pytest.mark.slow
@@ -119,25 +123,25 @@ def test_killed_at_any_moment_the_command_ends_bit_identical(moment, tmp_path):
 @pytest.mark.parametrize("epochs", [6, 3])
 def test_no_more_is_trained_once_the_epochs_are_done(epochs, finished, straight):
     lines = (finished / "history.jsonl").read_text()
-    model = trained(finished, epochs=epochs)
+    model = trained(finished, epochs=epochs, **PLANE)
     assert int(model.step.numpy()) == 18
     assert model.stage == "introspective"
     assert (finished / "history.jsonl").read_text() == lines
     assert_same_state(finished, straight)
 
 
-def test_a_run_that_is_extended_equals_the_straight_one(tmp_path, straight_plane):
+def test_a_run_that_is_extended_equals_the_straight_one(tmp_path, straight):
     """Ending exactly at the hand-over and at the change of stage, then asking for more epochs."""
     for epochs in (2, 3, 6):
         trained(tmp_path, epochs=epochs, **PLANE)
-    assert_same_state(tmp_path, straight_plane)
+    assert_same_state(tmp_path, straight)
 
 
 def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):
     for path in (finished / "checkpoints").glob("*.data-*"):
         path.write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"none of the checkpoints .* --overwrite"):
-        trained(finished)
+        trained(finished, **PLANE)
     assert len(callbacks.read_history(finished / "history.jsonl")) == 6
 
 
@@ -163,9 +167,9 @@ def test_divergence_is_an_error_and_saves_nothing(tmp_path):
     assert len(callbacks.read_history(tmp_path / "history.jsonl")) == 1
 
 
-def test_several_steps_in_one_call_change_nothing(straight_plane, tmp_path):
+def test_several_steps_in_one_call_change_nothing(straight, tmp_path):
     trained(tmp_path, steps_per_execution=3, **PLANE)
-    assert_same_state(tmp_path, straight_plane)
+    assert_same_state(tmp_path, straight)
 
 
 def test_several_steps_in_one_call_must_fill_the_epoch(tmp_path):
