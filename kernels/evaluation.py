@@ -1,13 +1,17 @@
-"""Forward and backward programs of the mixture, each compiled as one: small problems keep their
-responsibilities between the two, large ones make them again by blocks."""
+"""Forward and backward programs of the mixture, each compiled as one, in the form that suits the size.
+
+Direct in few dimensions; else small problems keep their responsibilities between the two programs, and large
+ones make them again by blocks.
+"""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_sintrovae.kernels import expanded, streaming
+from tf_sintrovae.kernels import direct, expanded, streaming
 from tf_sintrovae.kernels.expanded import Components
 from tf_sintrovae.kernels.precision import at_safe_precision, with_checked_rounding
 from tf_sintrovae.kernels.streaming import Normaliser
@@ -66,14 +70,21 @@ def is_large(z: tf.Tensor, loc: tf.Tensor) -> bool:
     return samples * components > RESIDENT_LIMIT
 
 
+def is_direct(z: tf.Tensor, loc: tf.Tensor) -> bool:
+    """Whether the problem has few dimensions, and no need of blocks."""
+    return (loc.shape[1] or math.inf) <= direct.LARGEST_DIM and not is_large(z, loc)
+
+
 def is_streamed(state: "Forward") -> bool:
     """Whether the forward program kept nothing."""
     return state.kept.shape[0] == 0
 
 
 @compiled
-def forward(z, loc, logvar, logits) -> Forward:
+def forward(z, loc, logvar, logits) -> Forward | direct.Forward:
     """Log-density of z [N, L], with what the backward programs need."""
+    if is_direct(z, loc):
+        return direct.forward(z, _components(loc, logvar, logits))
     of_size = _streamed if is_large(z, loc) else _resident
 
     def run(typed_z, components):
@@ -93,9 +104,11 @@ def resident_forward(z, loc, logvar, logits) -> Forward:
 
 
 @compiled
-def mean_responsibilities(z, loc, logvar, logits, state: Forward) -> tf.Tensor:
-    """Mean [K] of the responsibilities over the N samples."""
-
+def mean_responsibilities(z, loc, logvar, logits, state) -> tf.Tensor:
+    """Mean [K] of the responsibilities over the N samples; `state` is what the forward program gave."""
+    if isinstance(state, direct.Forward):
+        values = direct.responsibilities(z, _components(loc, logvar, logits), state)
+        return tf.reduce_mean(values, axis=0)
     if not is_streamed(state):
         return tf.reduce_mean(state.kept, axis=0)
 
@@ -106,7 +119,7 @@ def mean_responsibilities(z, loc, logvar, logits, state: Forward) -> tf.Tensor:
 
 
 @compiled
-def samples_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream) -> tf.Tensor:
+def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream) -> tf.Tensor:
     """Gradient at z [N, L].
 
     Args:
@@ -117,6 +130,11 @@ def samples_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream)
         state: of the forward program.
         upstream: gradients at what it gave.
     """
+    if isinstance(state, direct.Forward):
+        if set(upstream) == {"log_prob"}:
+            return state.score * upstream["log_prob"][:, tf.newaxis]
+        weight, components = _direct_weight(z, loc, logvar, logits, state, upstream)
+        return direct.pull_to_samples(weight, z, components)
 
     def stream(typed_z, components):
         factors = _streamed_factors(typed_z, components, state.normaliser, upstream)
@@ -133,9 +151,19 @@ def samples_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream)
 
 
 @compiled
-def parameters_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream):
+def parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream):
     """Gradients at loc [K, L], logvar [K, L] and logits [K]; arguments as in `samples_gradient`."""
+    if isinstance(state, direct.Forward):
+        weight, components = _direct_weight(z, loc, logvar, logits, state, upstream)
+        gradient = direct.gradient_at_components(weight, z, components)
+    else:
+        gradient = _expanded_parameters_gradient(z, loc, logvar, logits, state, upstream)
+    of_weight = gradient.log_weight
+    of_logits = of_weight - tf.nn.softmax(logits) * tf.reduce_sum(of_weight)
+    return gradient.loc, gradient.logvar, of_logits
 
+
+def _expanded_parameters_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream):
     def stream(typed_z, components):
         factors = _streamed_factors(typed_z, components, state.normaliser, upstream)
         return streaming.gradient_at_components(typed_z, components, state.normaliser, *factors)
@@ -145,10 +173,17 @@ def parameters_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstre
         return expanded.pull_to_components(weight, typed_z, components)
 
     run = stream if is_streamed(state) else resident
-    gradient = with_checked_rounding(run, z, loc, logvar, logits)
-    of_weight = gradient.log_weight
-    of_logits = of_weight - tf.nn.softmax(logits) * tf.reduce_sum(of_weight)
-    return gradient.loc, gradient.logvar, of_logits
+    return with_checked_rounding(run, z, loc, logvar, logits)
+
+
+def _components(loc, logvar, logits) -> Components:
+    return Components(loc, logvar, tf.nn.log_softmax(logits))
+
+
+def _direct_weight(z, loc, logvar, logits, state: direct.Forward, upstream: Upstream):
+    components = _components(loc, logvar, logits)
+    values = direct.responsibilities(z, components, state)
+    return _resident_weight(values, upstream), components
 
 
 def _resident(z, components: Components, dtype: tf.DType) -> Forward:

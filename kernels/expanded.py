@@ -73,9 +73,10 @@ def pull_to_components(
     """Gradients of sum_nk weight_nk log_joint_nk at the components, for weights [n, k]."""
     loc, logvar, _ = components
     precision = tf.exp(-logvar)  # [k, L]
-    product = tf.matmul(weight, _features(z), transpose_a=True)  # [k, 2L]
-    second, first = tf.split(product, 2, axis=1)  # moments of z under the weights, each [k, L]
-    total = tf.reduce_sum(weight, axis=0)  # [k]
+    features = tf.concat([_features(z), tf.ones_like(z[:, :1])], axis=1)  # [n, 2L + 1]
+    product = tf.matmul(weight, features, transpose_a=True)
+    # Moments of z under the weights: [k, L], [k, L] and [k].
+    (second, first), total = tf.split(product[:, :-1], 2, axis=1), product[:, -1]
     mass = total[:, tf.newaxis]
     away, mixed, square = loc * mass, 2 * loc * first, loc**2 * mass
     spread = second - mixed + square  # weighted sum of (z - loc)^2

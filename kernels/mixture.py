@@ -63,14 +63,17 @@ def log_prob_and_responsibilities(
 
 
 def log_prob_and_mean_responsibilities(
-    z, loc, logvar, logits, *, jit_compile: bool = True
+    z, loc, logvar, logits, *, mean_gradient: bool = True, jit_compile: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Log-density [..., N] and the mean over N of the responsibilities [..., K].
 
-    Differentiable in both; large problems never hold the responsibilities. Arguments as in `log_prob`.
+    Differentiable in both; large problems never hold the responsibilities. Arguments as in `log_prob`, and:
+
+    Args:
+        mean_gradient: False for a mean that is only looked at: it carries no gradient, and costs none.
     """
     z, *parameters = _tensors(z, loc, logvar, logits)
-    function = _log_prob_and_mean_responsibilities(jit_compile)
+    function = _log_prob_and_mean_responsibilities(mean_gradient, jit_compile)
     if z.shape.rank == 2:
         return function(z, *parameters)
     batches = tf.reshape(z, tf.concat([[-1], tf.shape(z)[-2:]], axis=0))  # [B, N, L]
@@ -109,13 +112,16 @@ def _log_prob_and_responsibilities(jit_compile: bool) -> Callable:
     return tf.autograph.experimental.do_not_convert(function)
 
 
-def _log_prob_and_mean_responsibilities(jit_compile: bool) -> Callable:
+def _log_prob_and_mean_responsibilities(mean_gradient: bool, jit_compile: bool) -> Callable:
     @tf.custom_gradient
     def function(*inputs):
         state = evaluation.forward(*inputs, jit_compile=jit_compile)
         mean = evaluation.mean_responsibilities(*inputs, state, jit_compile=jit_compile)
 
         def gradient(of_log_prob, of_mean):
+            if not mean_gradient:
+                upstream = {"log_prob": of_log_prob}
+                return _pull(_plain_log_prob, inputs, state, upstream, jit_compile)
             upstream = {"log_prob": of_log_prob, "mean": of_mean}
             return _pull(_plain_mean, inputs, state, upstream, jit_compile)
 

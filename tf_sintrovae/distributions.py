@@ -76,10 +76,19 @@ class DiagonalGaussianMixture(tfd.MixtureSameFamily):
     def _log_prob(self, z):
         return _with_sample_axis(mixture.log_prob, z, *self._arguments())
 
-    def log_prob_and_mean_responsibilities(self, z) -> tuple[tf.Tensor, tf.Tensor]:
-        """Log-density [..., N] of z [..., N, L] and the mean over N of its responsibilities [..., K]."""
+    def log_prob_and_mean_responsibilities(
+        self, z, mean_gradient: bool = True
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Log-density [..., N] of z [..., N, L] and the mean over N of its responsibilities [..., K].
+
+        Args:
+            z: samples.
+            mean_gradient: False for a mean that carries no gradient, and costs none.
+        """
         z = tf.convert_to_tensor(z, self.dtype)
-        return mixture.log_prob_and_mean_responsibilities(z, *self._arguments())
+        return mixture.log_prob_and_mean_responsibilities(
+            z, *self._arguments(), mean_gradient=mean_gradient
+        )
 
     def posterior_marginal(self, observations, name: str = "posterior_marginals"):
         """The categorical p(k|z) of each observation z [..., L]: its responsibilities."""

@@ -409,7 +409,11 @@ class SoftIntroVAE(keras.Model):
         z = objectives.posterior_samples(mean, logvar, eps)  # [M B, L]
         mean_responsibilities = None
         if statistics:
-            log_prob, mean_responsibilities = prior.log_prob_and_mean_responsibilities(z)
+            # Without the regulariser they are a metric alone.
+            regularised = self.objective.responsibility_reg > 0
+            log_prob, mean_responsibilities = prior.log_prob_and_mean_responsibilities(
+                z, mean_gradient=regularised
+            )
             mean_responsibilities = tf.ensure_shape(
                 mean_responsibilities, (self.prior.num_components,)
             )

@@ -23,9 +23,14 @@ def with_mean(function):
     return call
 
 
+# The direct form up to four dimensions, the expanded one from five on.
+dims = pytest.mark.parametrize("L", [3, 6])
+
+
+@dims
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_values_match_tfp(rng, jit_compile):
-    tensors = problems.as_tensors(problems.random_problem(rng), tf.float64)
+def test_values_match_tfp(rng, jit_compile, L):
+    tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
     density, values = problems.expected(*tensors)
     options = {"jit_compile": jit_compile}
     np.testing.assert_allclose(mixture.log_prob(*tensors, **options), density, atol=1e-10)
@@ -37,9 +42,10 @@ def test_values_match_tfp(rng, jit_compile):
     np.testing.assert_allclose(mean, tf.reduce_mean(values, axis=0), atol=1e-10)
 
 
+@dims
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_gradients_match_tfp(rng, jit_compile):
-    tensors = problems.as_tensors(problems.random_problem(rng), tf.float64)
+def test_gradients_match_tfp(rng, jit_compile, L):
+    tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
     of_density, of_mean = rng.normal(size=40), 40 * rng.normal(size=5)
     of_values = rng.normal(size=(40, 5))
 
@@ -61,8 +67,25 @@ def test_gradients_match_tfp(rng, jit_compile):
     )
 
 
-def test_gradient_matches_numerical_differentiation(rng):
-    tensors = problems.as_tensors(problems.random_problem(rng, N=6, K=3, L=2), tf.float64)
+@dims
+def test_mean_without_gradient(rng, L):
+    """The mean stays the same and carries no gradient; that of the density is whole."""
+    tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
+    of_density, of_mean = rng.normal(size=40), rng.normal(size=5)
+
+    def looked_at(*args):
+        return mixture.log_prob_and_mean_responsibilities(*args, mean_gradient=False)
+
+    wanted = mixture.log_prob_and_mean_responsibilities(*tensors)[1]
+    np.testing.assert_array_equal(looked_at(*tensors)[1], wanted)
+    actual = problems.gradients(looked_at, tensors, of_density, of_mean)
+    for a, w in zip(actual, problems.gradients(mixture.log_prob, tensors, of_density), strict=True):
+        np.testing.assert_allclose(a, w, rtol=1e-12)
+
+
+@dims
+def test_gradient_matches_numerical_differentiation(rng, L):
+    tensors = problems.as_tensors(problems.random_problem(rng, N=6, K=3, L=L), tf.float64)
 
     def total(*args):
         density, mean = mixture.log_prob_and_mean_responsibilities(*args)
@@ -81,8 +104,9 @@ def test_responsibilities_follow_bayes():
     np.testing.assert_allclose(values, [[0.25, 0.75], [1 / (1 + odds), odds / (1 + odds)]])
 
 
-def test_second_order_matches_tfp(rng):
-    tensors = problems.as_tensors(problems.random_problem(rng, N=5, K=3, L=2), tf.float64)
+@dims
+def test_second_order_matches_tfp(rng, L):
+    tensors = problems.as_tensors(problems.random_problem(rng, N=5, K=3, L=L), tf.float64)
 
     def squared_gradient(function):
         def call(*args):
@@ -101,8 +125,9 @@ def test_second_order_matches_tfp(rng):
             np.testing.assert_allclose(a, w, rtol=1e-9, atol=1e-9)
 
 
-def test_one_component_is_a_gaussian(rng):
-    tensors = problems.as_tensors(problems.random_problem(rng, K=1), tf.float64)
+@dims
+def test_one_component_is_a_gaussian(rng, L):
+    tensors = problems.as_tensors(problems.random_problem(rng, K=1, L=L), tf.float64)
     density, values = mixture.log_prob_and_responsibilities(*tensors)
     np.testing.assert_allclose(density, problems.expected(*tensors)[0], atol=1e-10)
     np.testing.assert_array_equal(values, 1)
@@ -110,8 +135,9 @@ def test_one_component_is_a_gaussian(rng):
     np.testing.assert_array_equal(of_logits, 0)
 
 
-def test_weight_of_zero_takes_no_part(rng):
-    z, loc, logvar, logits = problems.random_problem(rng)
+@dims
+def test_weight_of_zero_takes_no_part(rng, L):
+    z, loc, logvar, logits = problems.random_problem(rng, L=L)
     logits[2] = -np.inf
     tensors = problems.as_tensors((z, loc, logvar, logits), tf.float64)
     kept = [0, 1, 3, 4]
@@ -126,9 +152,10 @@ def test_weight_of_zero_takes_no_part(rng):
         assert np.isfinite(gradient).all() and np.any(gradient)
 
 
-def test_batch_dimensions(rng):
-    z, *parameters = problems.as_tensors(problems.random_problem(rng, N=24), tf.float64)
-    batched = tf.reshape(z, (2, 3, 4, 3))
+@dims
+def test_batch_dimensions(rng, L):
+    z, *parameters = problems.as_tensors(problems.random_problem(rng, N=24, L=L), tf.float64)
+    batched = tf.reshape(z, (2, 3, 4, L))
     density, values = mixture.log_prob_and_responsibilities(batched, *parameters)
     wanted_density, wanted = problems.expected(z, *parameters)
     np.testing.assert_allclose(tf.reshape(density, [-1]), wanted_density, atol=1e-10)
@@ -140,22 +167,28 @@ def test_batch_dimensions(rng):
     np.testing.assert_allclose(mean, wanted_mean, atol=1e-10)
 
 
-def graph(function):
+def graph(function, L):
     return tf.function(function)
 
 
-def graph_of_any_batch(function):
-    specs = [tf.TensorSpec(s) for s in ((None, 3), (5, 3), (5, 3), (5,))]
+def graph_of_any_batch(function, L):
+    specs = [tf.TensorSpec(s) for s in ((None, L), (5, L), (5, L), (5,))]
     return tf.function(function, input_signature=specs)
 
 
-def compiled(function):
+def graph_of_any_size(function, L):
+    specs = [tf.TensorSpec(s) for s in ((None, None), (None, None), (None, None), (None,))]
+    return tf.function(function, input_signature=specs)
+
+
+def compiled(function, L):
     return tf.function(function, jit_compile=True)
 
 
-@pytest.mark.parametrize("context", [graph, graph_of_any_batch, compiled])
-def test_same_in_every_context(rng, context):
-    tensors = problems.as_tensors(problems.random_problem(rng), tf.float32)
+@pytest.mark.parametrize("context", [graph, graph_of_any_batch, graph_of_any_size, compiled])
+@dims
+def test_same_in_every_context(rng, context, L):
+    tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float32)
 
     def values_and_gradients(*args):
         with tf.GradientTape() as tape:
@@ -165,7 +198,7 @@ def test_same_in_every_context(rng, context):
         return density, mean, *tape.gradient(total, args)
 
     wanted = values_and_gradients(*tensors)
-    for a, w in zip(context(values_and_gradients)(*tensors), wanted, strict=True):
+    for a, w in zip(context(values_and_gradients, L)(*tensors), wanted, strict=True):
         np.testing.assert_allclose(a, w, rtol=1e-5, atol=1e-5)
 
 
