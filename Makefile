@@ -37,6 +37,7 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks.batch_norm
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.input_pipeline
 

@@ -4,6 +4,9 @@ import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +23,25 @@ def machine() -> str:
         name = lines[0] if lines else name
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     return f"{name}, {os.cpu_count()} cores, load {load:.1f} at the start"
+
+
+def in_process(module: str, onednn: str, *arguments: str) -> list[dict]:
+    """Rows that a fresh process of a benchmark writes, with oneDNN off ("0") or on ("1").
+
+    TensorFlow reads that setting once, when it starts.
+
+    Args:
+        module: run as `python -m MODULE ARGUMENTS --child=FILE`; it writes its rows to FILE.
+        onednn: value of TF_ENABLE_ONEDNN_OPTS.
+        arguments: further ones.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "results.json")
+        environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, "-m", module, *arguments, f"--child={path}"]
+        subprocess.run(command, env=environment, check=True)
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
 
 
 def interleaved_medians(

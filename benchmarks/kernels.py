@@ -7,12 +7,7 @@ medians of interleaved rounds after a warm-up, of forward and backward with ever
 """
 
 import argparse
-import json
 import math
-import os
-import subprocess
-import sys
-import tempfile
 
 from benchmarks import harness
 
@@ -30,38 +25,30 @@ def main() -> None:
     )
     parser.add_argument("--output", help="write the results here, as JSON")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.part:
-        harness.write_json(options.output, PARTS[options.part](options.full))
+    if options.child:
+        harness.write_json(options.child, PARTS[options.part](options.full))
         return
     results = {"machine": harness.machine(), "settings": []}
     print(results["machine"])
     for onednn in ("0", "1"):
         results["settings"].append(
-            {"onednn": onednn, "speed": in_process("speed", onednn, options)}
+            {"onednn": onednn, "speed": in_process("speed", onednn, options.full)}
         )
         print(f"\noneDNN {onednn}: forward + backward; ratios to the kernel, and of the kernel")
         print(harness.table(results["settings"][-1]["speed"]))
-    results["growth"] = in_process("growth", "0", options)
+    results["growth"] = in_process("growth", "0", options.full)
     print("\ngrowth: seconds, MiB above the start, and the slope in log-log (1 is linear)")
     print(harness.table(results["growth"]))
     if options.output:
         harness.write_json(options.output, results)
 
 
-def in_process(part: str, onednn: str, options: argparse.Namespace) -> list[dict]:
-    """Measures one part in a fresh process with oneDNN off ("0") or on ("1")."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "results.json")
-        command = [sys.executable, "-m", "benchmarks.kernels", f"--part={part}", f"--output={path}"]
-        environment = {
-            **os.environ,
-            "TF_ENABLE_ONEDNN_OPTS": onednn,
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-        subprocess.run(command + ["--full"] * options.full, env=environment, check=True)
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+def in_process(part: str, onednn: str, full: bool) -> list[dict]:
+    """Measures one part in a fresh process."""
+    arguments = [f"--part={part}", *(["--full"] if full else [])]
+    return harness.in_process("benchmarks.kernels", onednn, *arguments)
 
 
 def speeds(full: bool) -> list[dict]:

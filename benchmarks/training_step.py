@@ -9,11 +9,6 @@ interleaved steps after a warm-up.
 """
 
 import argparse
-import json
-import os
-import subprocess
-import sys
-import tempfile
 
 from benchmarks import harness
 
@@ -41,22 +36,28 @@ def main() -> None:
     results = {"machine": harness.machine(), "onednn": {}}
     print(results["machine"])
     for onednn in ("0", "1"):
-        rows = in_process(onednn, options.settings)
+        rows = harness.in_process(
+            "benchmarks.training_step", onednn, f"--settings={options.settings}"
+        )
         results["onednn"][onednn] = rows
         print(f"\nTF_ENABLE_ONEDNN_OPTS={onednn}\n{harness.table(rows)}")
+    results["shipped"] = shipped(results["onednn"])
+    print("\nnaive under TensorFlow's default (oneDNN off) against what main ships (on)")
+    print(harness.table(results["shipped"]))
     if options.output:
         harness.write_json(options.output, results)
 
 
-def in_process(onednn: str, settings: str) -> list[dict]:
-    """Measures in a fresh process with oneDNN off ("0") or on ("1")."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "results.json")
-        command = [sys.executable, "-m", "benchmarks.training_step", f"--child={path}"]
-        environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        subprocess.run([*command, f"--settings={settings}"], env=environment, check=True)
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+def shipped(rows: dict[str, list[dict]]) -> list[dict]:
+    """How much faster than the naive step with oneDNN off the mixture's is with oneDNN on."""
+    return [
+        {
+            "setting": off["setting"],
+            "stage": off["stage"],
+            "naive off/mixture on": off["naive s"] / on["mixture s"],
+        }
+        for off, on in zip(rows["0"], rows["1"], strict=True)
+    ]
 
 
 def measure(names: list[str]) -> list[dict]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import keras
 
+from tf_sintrovae.normalization import FusedBatchNormalization
+
 LEAKY_SLOPE = 0.2
 
 
@@ -193,14 +195,15 @@ def _dense(x, units, seeds, name, full_precision=False):
 
 
 def _batch_norm(x, synchronized, name):
-    return keras.layers.BatchNormalization(
+    return FusedBatchNormalization(
         momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=name
     )(x)
 
 
 def _leaky_relu(x):
-    # keras.layers.LeakyReLU rounds its slope to float32, which float64 gradients show.
-    return keras.ops.maximum(x, LEAKY_SLOPE * x)
+    if x.dtype == "float64":  # where the operation would round its slope to float32
+        return keras.ops.maximum(x, LEAKY_SLOPE * x)
+    return keras.ops.leaky_relu(x, LEAKY_SLOPE)
 
 
 def _full_precision_dtype():

@@ -1,0 +1,45 @@
+"""The benchmarks run, at sizes of no interest."""
+
+import json
+
+import pytest
+
+from benchmarks import batch_norm, harness, kernels, training_step
+
+
+def test_kernels():
+    row = kernels.speed(5, 3, 50, repeats=1)
+    assert row["kernel ms"] > 0
+    assert row["error nats"] < 1e-4
+    rows = kernels.sweep("N", [(3, 2, 40), (3, 2, 80)])
+    assert [row["N"] for row in rows] == [40, 80]
+
+
+@pytest.mark.parametrize("stage", training_step.STAGES)
+def test_training_step(stage, monkeypatch):
+    tiny = ((2,), 8, 2, 3, (4,), {"beta_neg": 1.0})
+    monkeypatch.setattr(training_step, "SETTINGS", {"tiny": tiny})
+    monkeypatch.setattr(training_step, "REPEATS", {"tiny": 1})
+    monkeypatch.setattr(training_step, "STAGES", (stage,))
+    (row,) = training_step.measure(["tiny"])
+    assert row["naive/mixture"] > 0
+    (across,) = training_step.shipped({"0": [row], "1": [row]})
+    assert across["naive off/mixture on"] == row["naive/mixture"]
+
+
+def test_batch_norm():
+    row = batch_norm.measure((2, 4, 4, 3))
+    assert row["keras/fused"] == pytest.approx(row["keras ms"] / row["fused ms"])
+
+
+def test_growth_of_memory_is_seen():
+    grown = harness.peak_growth(lambda: bytearray(64 * 2**20).count(1), interval=1e-4)
+    assert 32 * 2**20 < grown < 512 * 2**20
+
+
+def test_results_are_written_whole(tmp_path):
+    path = tmp_path / "results.json"
+    harness.write_json(str(path), [{"a": 1.0}])
+    assert json.loads(path.read_text()) == [{"a": 1.0}]
+    assert harness.table([{"a": 1.0, "b": None}]).split() == ["a", "b", "1", "-"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
