@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.linear_model import LinearModel
 from tf_sintrovae import evaluation
@@ -55,6 +56,41 @@ def test_iwae_of_an_inexact_posterior_lies_between_elbo_and_evidence(source):
     gap = model.latent_dim * (0.5 * (1.5**2 - 1) - np.log(1.5))  # KL(q || exact posterior)
     assert evidence - gap < figures["iwae_test"] < evidence + 0.01
     assert figures["iwae_test"] == pytest.approx(evidence, abs=0.05)
+
+
+def test_iwae_and_drift_take_the_unclipped_mean_where_a_model_offers_it(source):
+    """A model that clips what it decodes, here to nothing, has the figures of one that does not."""
+    model, clipped = LinearModel(source.shape), LinearModel(source.shape)
+    clipped._functions["decode_unclipped"] = clipped._functions["decode"]
+    clipped._functions["decode"] = lambda z: {"x": tf.zeros((len(z), *source.shape))}
+    for name in ("iwae", "drift"):
+        wanted = evaluation.evaluate(model, source, (name,), options=QUICK)
+        assert evaluation.evaluate(clipped, source, (name,), options=QUICK) == wanted
+
+
+def test_samples_with_batch_statistics_are_measured_on_request(source, tmp_path):
+    model = LinearModel(source.shape, offset=0.5)
+    options = Options(cache_dir=tmp_path, batch_statistics=True)
+    without = evaluation.evaluate(model, source, ("sample_quality",), options=options)
+    assert not [name for name in without if "batch_statistics" in name]
+    model._functions["sample_batch_statistics"] = model._functions["sample"]
+    both = evaluation.evaluate(model, source, ("sample_quality",), options=options)
+    assert set(both) > set(without)
+    name = "fid{}/noise-classifier"
+    assert both[name.format("_batch_statistics")] == both[name.format("")]
+
+
+def test_feature_networks_are_loaded_once_for_all_seeds(source, tmp_path, monkeypatch):
+    loads, load = [], classifier.load
+    monkeypatch.setattr(classifier, "load", lambda *a: loads.append(a) or load(*a))
+    evaluation.measure(
+        LinearModel(source.shape, offset=0.5),
+        source,
+        ("sample_quality", "reconstruction_quality"),
+        seeds=(0, 1),
+        options=Options(cache_dir=tmp_path),
+    )
+    assert len(loads) == 1
 
 
 def test_drift_in_closed_form(source):

@@ -17,6 +17,14 @@ SIGNATURES = {"encode", "decode", "sample", "responsibilities", "score", "prior"
 SEED = tf.constant([3, 5])
 
 
+def signatures_of(case):
+    """The signatures of a case exported with limits of decoded values."""
+    more = {"decode_unclipped"} | (
+        {"sample_batch_statistics"} if case.networks == "images" else set()
+    )
+    return SIGNATURES | more
+
+
 def trained_statistics(model):
     """Batch-norm statistics away from their initial values."""
     for network in (model.encoder, model.decoder):
@@ -36,10 +44,13 @@ def call_all(signatures, shape):
         "responsibilities": {"z": z},
         "score": {"x": x, "seed": SEED},
         "prior": {},
+        "decode_unclipped": {"z": z},
+        "sample_batch_statistics": {"num_samples": tf.constant(6), "seed": SEED},
     }
     return {
         (name, output): value.numpy()
         for name, arguments in calls.items()
+        if name in signatures
         for output, value in signatures[name](**arguments).items()
     }
 
@@ -56,7 +67,7 @@ def exported(request, tmp_path_factory):
 def test_loaded_signatures_equal_the_servable(exported):
     case, model, path = exported
     loaded = tf.saved_model.load(str(path))
-    assert set(loaded.signatures) == SIGNATURES
+    assert set(loaded.signatures) == signatures_of(case)
     before = call_all(export.Servable(model, (0.0, 1.0)).signatures, case.shape)
     after = call_all(loaded.signatures, case.shape)
     assert set(before) == set(after)
@@ -148,6 +159,28 @@ def test_decoded_images_are_clipped_and_points_are_not():
     z = tf.zeros((1, LATENT_DIM))
     assert np.max(export.Servable(model, (0.0, 1.0)).signatures["decode"](z=z)["x"]) == 1.0
     assert np.max(export.Servable(model).signatures["decode"](z=z)["x"]) > 1.0
+    unclipped = export.Servable(model, (0.0, 1.0)).signatures["decode_unclipped"]
+    assert np.max(unclipped(z=z)["x"]) > 1.0
+
+
+def test_samples_with_batch_statistics_leave_the_moving_ones_alone():
+    model = trained_statistics(Case("images", "mixture").model())
+    before = [v.numpy() for v in model.decoder.non_trainable_variables]
+    signatures = export.Servable(model).signatures
+    drawn = signatures["sample_batch_statistics"](num_samples=6, seed=SEED)
+    for variable, value in zip(model.decoder.non_trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    ordinary = signatures["sample"](num_samples=6, seed=SEED)
+    np.testing.assert_array_equal(drawn["z"], ordinary["z"])
+    assert np.abs(drawn["x"] - ordinary["x"]).max() > 1e-2
+    np.testing.assert_allclose(drawn["x"], model.decoder(drawn["z"], training=True), atol=1e-5)
+
+
+def test_size_is_that_of_the_files(tmp_path):
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(b"12345")
+    (tmp_path / "variables" / "index").write_bytes(b"678")
+    assert export.size_bytes(tmp_path) == 8
 
 
 def test_wrong_shapes_get_tensorflows_own_error(exported):

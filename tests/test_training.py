@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
@@ -26,7 +28,7 @@ from tests.runs import (
     trained,
     wait_for,
 )
-from tf_sintrovae import callbacks, training, workdir
+from tf_sintrovae import callbacks, export, training, workdir
 from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.training import Schedule
@@ -135,6 +137,32 @@ def test_a_run_that_is_extended_equals_the_straight_one(tmp_path, straight):
     for epochs in (2, 3, 6):
         trained(tmp_path, epochs=epochs, **PLANE)
     assert_same_state(tmp_path, straight)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_resumes_and_exports(precision, tmp_path):
+    """Loss scales are part of the checkpoint; what is exported speaks float32."""
+    settings = {"mixed_precision": precision, "epochs": 5}
+    model = trained(tmp_path / "straight", **settings)
+    trained(tmp_path / "stopped", **settings | {"epochs": 4})
+    trained(tmp_path / "stopped", **settings)
+    assert_same_state(tmp_path / "stopped", final_state(tmp_path / "straight"))
+    scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in model.optimizers]
+    assert scaled == [precision == "float16"] * 3
+    assert model.encoder.get_layer("in").compute_dtype == precision
+    encoded = export.Servable(model, (0.0, 1.0)).signatures["encode"](x=tf.zeros((2, 8, 8, 1)))
+    assert encoded["mean"].dtype == tf.float32
+    assert np.isfinite(encoded["mean"]).all()
+
+
+def test_monte_carlo_samples_as_set(tmp_path):
+    """M reaches the model and its export, and changes what is trained."""
+    few, more = (
+        trained(tmp_path / str(count), num_mc_samples=count, epochs=1, **PLANE) for count in (1, 5)
+    )
+    assert (few.num_mc_samples, more.num_mc_samples) == (1, 5)
+    assert export.model_info(more)["num_mc_samples"] == 5
+    assert np.abs(few.encoder.get_weights()[0] - more.encoder.get_weights()[0]).max() > 0
 
 
 def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):

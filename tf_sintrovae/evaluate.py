@@ -53,6 +53,11 @@ def _define_options() -> None:
         None,
         "for classifiers and features of real data; ~/.cache/tf_sintrovae by default",
     )
+    flags.DEFINE_bool(
+        "batch_statistics",
+        False,
+        "also measure samples decoded with the batch-norm statistics of their own batch",
+    )
     flags.DEFINE_string(
         "ood_dataset", None, "data set that the ELBO is to tell from --dataset (AUROC)"
     )
@@ -105,6 +110,7 @@ def _options(values):
         keras_inception_weights=values.keras_inception_weights,
         cache_dir=pathlib.Path(values.cache_dir).expanduser() if values.cache_dir else None,
         ood_source=other,
+        batch_statistics=values.batch_statistics,
     )
 
 

@@ -66,20 +66,29 @@ def _functions(servable: Servable, model: SoftIntroVAE, clip) -> dict[str, Any]:
     # Not compiled here: a compiled kernel would compile again for each batch size of its user.
     prior = (servable._loc, servable._logvar, servable._log_weights)
 
-    def decoded(z):
-        x = decoder(z, training=False)
-        return x if clip is None else tf.clip_by_value(x, *clip)
-
     def encode(x):
         mean, logvar = encoder(x, training=False)
         return {"mean": mean, "logvar": logvar}
 
+    def clipped(x):
+        return x if clip is None else tf.clip_by_value(x, *clip)
+
     def decode(z):
-        return {"x": decoded(z)}
+        return {"x": clipped(decoder(z, training=False))}
+
+    def decode_unclipped(z):
+        return {"x": decoder(z, training=False)}
 
     def sample(num_samples, seed):
         z, component = mixture.sample(num_samples, *map(tf.convert_to_tensor, prior), seed)
-        return {"x": decoded(z), "z": z, "component": component}
+        return {"x": clipped(decoder(z, training=False)), "z": z, "component": component}
+
+    def sample_batch_statistics(num_samples, seed):
+        z, component = mixture.sample(num_samples, *map(tf.convert_to_tensor, prior), seed)
+        # A stateless call gives the new moving statistics back instead of storing them.
+        values = [[v.value for v in kind] for kind in _variables(decoder)]
+        x, _ = decoder.stateless_call(*values, z, training=True)
+        return {"x": clipped(x), "z": z, "component": component}
 
     def responsibilities(z):
         log_prob, values = mixture.log_prob_and_responsibilities(
@@ -111,6 +120,10 @@ def _functions(servable: Servable, model: SoftIntroVAE, clip) -> dict[str, Any]:
         "score": (score, [x_spec, seed_spec]),
         "prior": (prior_parameters, []),
     }
+    if clip is not None:
+        specs["decode_unclipped"] = (decode_unclipped, [z_spec])
+    if decoder.non_trainable_variables:  # batch norm's
+        specs["sample_batch_statistics"] = (sample_batch_statistics, [count_spec, seed_spec])
     functions = {name: tf.function(f, input_signature=s) for name, (f, s) in specs.items()}
     return functions | {"serving_default": functions["encode"]}
 
@@ -158,6 +171,15 @@ def model_info(model: SoftIntroVAE) -> dict[str, Any]:
         "step": int(model.step.numpy()),
         "versions": versions(),
     }
+
+
+def size_bytes(path: str | os.PathLike) -> int:
+    """Bytes of all files of an export."""
+    return sum(file.stat().st_size for file in pathlib.Path(path).rglob("*") if file.is_file())
+
+
+def _variables(network):
+    return network.trainable_variables, network.non_trainable_variables
 
 
 def _concrete(signatures):

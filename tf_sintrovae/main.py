@@ -95,12 +95,18 @@ def _say_where(settings, folder) -> None:
         "pictures": folder.figures,
         "losses and pictures over time": f"tensorboard --logdir {folder.tensorboard}",
         "measures": folder.results if settings.evaluate else None,
-        "export": folder.saved_model if settings.export else None,
+        "export": _with_size(folder.saved_model) if settings.export else None,
         "checkpoints": folder.checkpoints,
     }
     for name, place in places.items():
         if place is not None:
             print(f"{name}: {place}")
+
+
+def _with_size(path) -> str:
+    from tf_sintrovae import export
+
+    return f"{path} ({export.size_bytes(path) / 1e6:.1f} MB)"
 
 
 def _duration(start: float) -> str:

@@ -22,6 +22,8 @@ def test_normalised_divergences_agree_with_scipy():
     p, q = (c / c.sum() for c in (counts(REAL, 4.0), counts(FAKE, 4.0)))
     assert figures["jsd_nats"] == pytest.approx(jensenshannon(p, q) ** 2, rel=1e-9)
     assert figures["kl_nats"] == pytest.approx(entropy(p, q + 1e-14), rel=1e-6)
+    uniform = np.full(len(q), 1 / len(q))
+    assert figures["entropy_nats"] == pytest.approx(entropy(uniform, q + 1e-14), rel=1e-6)
 
 
 def test_authors_scale_is_a_sum_of_densities_over_a_hundred():
@@ -47,6 +49,7 @@ def test_uniform_samples_have_no_entropy_gap():
     points = np.stack(np.meshgrid(centres, centres), -1).reshape(-1, 2)
     figures = histogram.divergences(points, points, 2.0)
     assert figures["entropy_authors"] == pytest.approx(0.0, abs=1e-9)
+    assert figures["entropy_nats"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_points_outside_are_dropped_before_normalising():

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_sintrovae.data.source import Examples, Source
+from tf_sintrovae.features.network import FeatureNetwork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Options:
         keras_inception_weights: weights file of Keras's InceptionV3; None downloads it.
         cache_dir: for trained classifiers and features of real data.
         ood_source: data set from another distribution, of the same shape; None leaves the measure out.
+        batch_statistics: also measure samples decoded with the batch-norm statistics of their own batch.
     """
 
     num_images: int = 50_000
@@ -49,10 +51,11 @@ class Options:
     keras_inception_weights: str | None = None
     cache_dir: pathlib.Path | None = None
     ood_source: Source | None = None
+    batch_statistics: bool = False
 
     def counts(self) -> dict[str, int]:
         """The counts, for the results."""
-        return {k: v for k, v in vars(self).items() if isinstance(v, int)}
+        return {k: v for k, v in vars(self).items() if type(v) is int}
 
     @property
     def cache(self) -> pathlib.Path:
@@ -69,13 +72,21 @@ class Context:
         source: the data set.
         seed: of all draws; equal seeds give equal figures.
         options: counts and networks.
+        networks: feature networks by their option's name, shared by evaluations; filled as they are needed.
     """
 
     batch_size = 500
 
-    def __init__(self, model: Any, source: Source, seed: int = 0, options: Options | None = None):
+    def __init__(
+        self,
+        model: Any,
+        source: Source,
+        seed: int = 0,
+        options: Options | None = None,
+        networks: dict[str, FeatureNetwork] | None = None,
+    ):
         self.source, self.seed, self.options = source, seed, options or Options()
-        self.networks: dict[str, dict[str, Any]] = {}  # what the results say about those used
+        self.networks = {} if networks is None else networks
         self._signatures = model.signatures
         self._encoded: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -123,11 +134,21 @@ class Context:
         """One posterior sample [N, L] for each example of a split."""
         return draw(*self.posterior(split), self.generator(f"sampled {split}"))
 
-    def sample_batches(self, count: int) -> Iterator[np.ndarray]:
-        """`count` samples of the model [B, *shape], in batches."""
+    def decoder_mean(self, z: np.ndarray) -> np.ndarray:
+        """The decoder's mean [N, *shape] at z [N, L], not clipped where the model offers it so."""
+        name = "decode_unclipped" if "decode_unclipped" in self._signatures else "decode"
+        return self.batched(name, "z", z)["x"]
+
+    @property
+    def has_batch_statistics(self) -> bool:
+        """Whether the model can decode with the batch-norm statistics of the batch."""
+        return "sample_batch_statistics" in self._signatures
+
+    def sample_batches(self, count: int, name: str = "sample") -> Iterator[np.ndarray]:
+        """`count` samples of the model [B, *shape], in batches; `name` of the signature that draws them."""
         for start in range(0, count, self.batch_size):
             number = min(self.batch_size, count - start)
-            yield self.call("sample", num_samples=number, seed=[self.seed, 10_000 + start])["x"]
+            yield self.call(name, num_samples=number, seed=[self.seed, 10_000 + start])["x"]
 
     def samples(self, count: int) -> np.ndarray:
         """`count` samples of the model [count, *shape]."""

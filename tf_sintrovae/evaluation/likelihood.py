@@ -25,7 +25,7 @@ def elbo(context: Context) -> dict[str, float]:
 def iwae(context: Context) -> dict[str, float]:
     """Importance-weighted bound of the log-likelihood of test examples, in nats, and its error over examples.
 
-    The decoder has unit variance, as in the ELBO; its mean is what `decode` gives, clipped for images.
+    The decoder has unit variance and its mean is not clipped, as in the ELBO.
     """
     count = context.options.iwae_images
     x = context.source.examples("test", count, context.seed).x
@@ -44,8 +44,7 @@ def iwae(context: Context) -> dict[str, float]:
 def drift(context: Context) -> dict[str, float]:
     """`KL(E(D(mean)) || E(x))` on the test set, in nats: how far a reconstruction is from its original."""
     mean, logvar = context.posterior("test")
-    decoded = context.batched("decode", "z", mean)["x"]
-    again = context.batched("encode", "x", decoded)
+    again = context.batched("encode", "x", context.decoder_mean(mean))
     divergence = gaussians.kl_divergence(again["mean"], again["logvar"], mean, logvar)
     return {"drift_test": float(divergence.mean())}
 
@@ -68,7 +67,7 @@ def _log_weights(context: Context, x, mean, logvar, noise) -> np.ndarray:
     """`log p(x|z) + log p(z) - log q(z|x)` [S] for one example."""
     eps = noise.standard_normal((context.options.iwae_samples, len(mean)), np.float32)
     z = mean + np.exp(0.5 * logvar) * eps  # [S, L]
-    decoded = context.batched("decode", "z", z)["x"].reshape(len(z), -1)
+    decoded = context.decoder_mean(z).reshape(len(z), -1)
     likelihood = gaussians.log_prob(x.ravel(), decoded, np.zeros(()))
     prior = context.batched("responsibilities", "z", z)["log_prob"]
     return likelihood + prior - gaussians.log_prob(z, mean, logvar)

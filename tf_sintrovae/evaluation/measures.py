@@ -112,15 +112,15 @@ def measure(
     _check_shape(model.signatures, source, options)
     runs, networks = [], {}
     for seed in seeds:
-        context, figures = Context(model, source, seed, options), {}
+        context, figures = Context(model, source, seed, options, networks), {}
         for name, function in measures.items():
             if progress is not None:
                 progress(name if len(seeds) == 1 else f"{name} (seed {seed})")
             figures |= _taken(name, function, context)
         runs.append(figures)
-        networks |= context.networks
     spread = _over(runs, lambda values: np.std(values, ddof=1)) if len(runs) > 1 else {}
-    return Outcome(_over(runs, np.mean), spread, list(seeds), options.counts(), networks)
+    used = {network.name: network.info for network in networks.values()}
+    return Outcome(_over(runs, np.mean), spread, list(seeds), options.counts(), used)
 
 
 def _measures(source: Source, options: Options) -> dict[str, Callable]:

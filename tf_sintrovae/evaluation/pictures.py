@@ -22,9 +22,19 @@ def class_coverage(context: Context) -> dict[str, float]:
 
 
 def sample_quality(context: Context) -> dict[str, float]:
-    """Samples against as many training images, on each feature network."""
+    """Samples against as many training images, on each feature network.
+
+    On request also samples decoded with the statistics of their own batch, where the decoder has batch norm.
+    """
     count = len(_real(context))
-    return _scores(context, lambda: context.sample_batches(count), suffix="")
+    figures = _scores(context, lambda: context.sample_batches(count), suffix="")
+    if context.options.batch_statistics and context.has_batch_statistics:
+        figures |= _scores(
+            context,
+            lambda: context.sample_batches(count, "sample_batch_statistics"),
+            suffix="_batch_statistics",
+        )
+    return figures
 
 
 def reconstruction_quality(context: Context) -> dict[str, float]:
@@ -46,7 +56,6 @@ def _scores(context: Context, fake_batches, suffix: str) -> dict[str, float]:
     figures = {}
     for name in context.options.feature_networks:
         network = _network(context, name)
-        context.networks[network.name] = network.info
         real = cached_features(network, _real(context), context.options.cache)
         scores = _compared(real, network.features(fake_batches()), context.seed)
         figures |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
@@ -63,6 +72,12 @@ def _compared(real: np.ndarray, fake: np.ndarray, seed: int) -> dict[str, float]
 
 
 def _network(context: Context, name: str) -> FeatureNetwork:
+    if name not in context.networks:
+        context.networks[name] = _loaded(context, name)
+    return context.networks[name]
+
+
+def _loaded(context: Context, name: str) -> FeatureNetwork:
     options = context.options
     if name == "inception-2015":
         return inception.original(options.inception_path)

@@ -20,9 +20,9 @@ def divergences(real: np.ndarray, fake: np.ndarray, limit: float) -> dict[str, f
         limit: half the side of the square.
 
     Returns:
-        `kl_nats` = KL(real || fake) and `jsd_nats` of the normalised histograms; `kl_authors`,
-        `jsd_authors` and `entropy_authors` = kl(uniform || fake) on the authors' scale; `outside_share` of
-        the fakes.
+        `kl_nats` = KL(real || fake), `jsd_nats` and `entropy_nats` = KL(uniform || fake), which the authors
+        call entropy, of the normalised histograms; `kl_authors`, `jsd_authors` and `entropy_authors`, the
+        same on the authors' scale; `outside_share` of the fakes.
 
     Raises:
         ValueError: no point of a sample lies inside.
@@ -35,6 +35,7 @@ def divergences(real: np.ndarray, fake: np.ndarray, limit: float) -> dict[str, f
     return {
         "kl_nats": _kl(p, q + _EPSILON),
         "jsd_nats": 0.5 * (_kl(p, middle) + _kl(q, middle)),
+        "entropy_nats": _kl(uniform * area, q + _EPSILON),
         "kl_authors": _kl(h_real, h_fake + _EPSILON) / BINS,
         "jsd_authors": _jsd_authors(h_real, h_fake),
         "entropy_authors": _kl(uniform, h_fake + _EPSILON) / BINS,
