@@ -493,7 +493,9 @@ def _add(grads, others):
 
 
 def _reset_slots(optimizer: keras.optimizers.Optimizer) -> None:
-    """Sets an optimizer's moments and its step count to zero; the learning rate stays."""
+    """Sets an optimizer's moments and its step count to zero; learning rate and loss scale stay."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
     for variable in optimizer.variables:
         if variable is not optimizer.learning_rate:
             variable.assign(tf.zeros_like(variable.value))
