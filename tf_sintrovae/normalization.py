@@ -9,7 +9,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch norm, its training mode as one operation.
 
     The same mathematics and weights. Keras 3 spells it out in a dozen operations a pass, and as many for the
-    gradient, which takes about twice as long on CPUs (`benchmarks/batch_norm.py`). Inference, statistics
+    gradient, which takes up to twice as long on CPUs (`benchmarks/batch_norm.py`). Inference, statistics
     shared between replicas (`synchronized=True`) and float64, which the fused operation does not know, are
     Keras's. Half precision is normalised in float32, as by Keras.
     """
