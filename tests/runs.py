@@ -129,6 +129,16 @@ def wait_for(path: pathlib.Path, process: subprocess.Popen, seconds: float = 300
         time.sleep(0.005)
 
 
+def trained_apart(folder, **changes) -> str:
+    """`trained` in a process of its own, as users train; returns what it wrote to stderr."""
+    program = f"from tests.runs import trained; trained({str(folder)!r}, **{changes!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 def _kill_oneself_at(step: int, folder: str, changes: dict) -> None:
     import pytest
 
