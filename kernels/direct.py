@@ -15,6 +15,9 @@ from tf_sintrovae.kernels.expanded import Components, ComponentsGradient, pull_t
 # Dimensions up to which this form is taken.
 LARGEST_DIM = 4
 
+# Samples that are summed over in one go.
+SAMPLE_BLOCK = 256
+
 
 class Forward(NamedTuple):
     """What the backward programs need of the forward one.
@@ -32,8 +35,8 @@ class Forward(NamedTuple):
     log_total: tf.Tensor
 
 
-def forward(z: tf.Tensor, components: Components) -> Forward:
-    """Log-density and score of z [N, L] under all K components."""
+def forward(z: tf.Tensor, components: Components) -> tuple[Forward, tf.Tensor]:
+    """Log-density and score of z [N, L] under all K components, and the mean responsibilities [K]."""
     joint = _log_joint(z, components)  # [N, K]
     shift = tf.reduce_max(joint, axis=1)  # [N]
     terms = tf.exp(joint - shift[:, tf.newaxis])
@@ -41,7 +44,8 @@ def forward(z: tf.Tensor, components: Components) -> Forward:
     total = tf.matmul(terms, tf.ones_like(components.log_weight)[:, tf.newaxis])  # [N, 1]
     log_total = tf.math.log(total[:, 0])
     score = pull_to_samples(terms, z, components) / total
-    return Forward(shift + log_total, score, shift, log_total)
+    mean_responsibilities = _weighted_mean(1 / total, terms)
+    return Forward(shift + log_total, score, shift, log_total), mean_responsibilities
 
 
 def responsibilities(z: tf.Tensor, components: Components, state: Forward) -> tf.Tensor:
@@ -74,6 +78,23 @@ def gradient_at_components(
     moved = tf.cast(z, tf.float64) - centre
     gradient = pull_to_components(tf.cast(weight, tf.float64), moved, wide)
     return ComponentsGradient(*(tf.cast(part, z.dtype) for part in gradient))
+
+
+def _weighted_mean(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Mean [K] of weight_n values_nk over n, for weights [N, 1] and values [N, K].
+
+    Products again, and by blocks: one sum over all samples would lose digits in float32.
+    """
+    num_samples, size = tf.unstack(tf.shape(values))
+    blocks = num_samples // SAMPLE_BLOCK
+    whole = blocks * SAMPLE_BLOCK
+    sums = tf.matmul(
+        tf.reshape(weight[:whole], [blocks, 1, SAMPLE_BLOCK]),
+        tf.reshape(values[:whole], [blocks, SAMPLE_BLOCK, size]),
+    )  # [blocks, 1, K]
+    rest = tf.matmul(weight[whole:], values[whole:], transpose_a=True)  # [1, K]
+    total = tf.reduce_sum(sums, axis=0) + rest
+    return total[0] / tf.cast(num_samples, values.dtype)
 
 
 def _log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:

@@ -84,7 +84,8 @@ def is_streamed(state: "Forward") -> bool:
 def forward(z, loc, logvar, logits) -> Forward | direct.Forward:
     """Log-density of z [N, L], with what the backward programs need."""
     if is_direct(z, loc):
-        return direct.forward(z, _components(loc, logvar, logits))
+        state, _ = direct.forward(z, _components(loc, logvar, logits))
+        return state
     of_size = _streamed if is_large(z, loc) else _resident
 
     def run(typed_z, components):
@@ -104,18 +105,20 @@ def resident_forward(z, loc, logvar, logits) -> Forward:
 
 
 @compiled
-def mean_responsibilities(z, loc, logvar, logits, state) -> tf.Tensor:
-    """Mean [K] of the responsibilities over the N samples; `state` is what the forward program gave."""
-    if isinstance(state, direct.Forward):
-        values = direct.responsibilities(z, _components(loc, logvar, logits), state)
-        return tf.reduce_mean(values, axis=0)
+def forward_and_mean_responsibilities(
+    z, loc, logvar, logits
+) -> tuple[Forward | direct.Forward, tf.Tensor]:
+    """`forward`, and the mean [K] of the responsibilities over the N samples."""
+    if is_direct(z, loc):
+        return direct.forward(z, _components(loc, logvar, logits))
+    state = forward(z, loc, logvar, logits, jit_compile=False)
     if not is_streamed(state):
-        return tf.reduce_mean(state.kept, axis=0)
+        return state, tf.reduce_mean(state.kept, axis=0)
 
     def run(typed_z, components):
         return streaming.mean_responsibilities(typed_z, components, state.normaliser)
 
-    return at_safe_precision(run, z, loc, logvar, logits)
+    return state, at_safe_precision(run, z, loc, logvar, logits)
 
 
 @compiled

@@ -115,8 +115,7 @@ def _log_prob_and_responsibilities(jit_compile: bool) -> Callable:
 def _log_prob_and_mean_responsibilities(mean_gradient: bool, jit_compile: bool) -> Callable:
     @tf.custom_gradient
     def function(*inputs):
-        state = evaluation.forward(*inputs, jit_compile=jit_compile)
-        mean = evaluation.mean_responsibilities(*inputs, state, jit_compile=jit_compile)
+        state, mean = evaluation.forward_and_mean_responsibilities(*inputs, jit_compile=jit_compile)
 
         def gradient(of_log_prob, of_mean):
             if not mean_gradient:

@@ -83,6 +83,15 @@ def test_mean_without_gradient(rng, L):
         np.testing.assert_allclose(a, w, rtol=1e-12)
 
 
+def test_mean_over_many_samples_keeps_digits(rng):
+    """In few dimensions it is summed by blocks; the last one is not whole here."""
+    problem = problems.random_problem(rng, N=50_001, L=2)
+    narrow, wide = (problems.as_tensors(problem, dtype) for dtype in (tf.float32, tf.float64))
+    _, mean = mixture.log_prob_and_mean_responsibilities(*narrow)
+    wanted = tf.reduce_mean(problems.expected(*wide)[1], axis=0)
+    np.testing.assert_allclose(mean, wanted, rtol=1e-6)
+
+
 @dims
 def test_gradient_matches_numerical_differentiation(rng, L):
     tensors = problems.as_tensors(problems.random_problem(rng, N=6, K=3, L=L), tf.float64)
