@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 def machine() -> str:
-    """Processor, cores and load of this machine, in one line."""
+    """Processor, cores, GPUs and load of this machine, in one line."""
     name = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo", encoding="utf-8") as file:
@@ -22,7 +23,8 @@ def machine() -> str:
             ]
         name = lines[0] if lines else name
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    return f"{name}, {os.cpu_count()} cores, load {load:.1f} at the start"
+    parts = [name, f"{os.cpu_count()} cores", *_gpus(), f"load {load:.1f} at the start"]
+    return ", ".join(parts)
 
 
 def in_process(module: str, onednn: str, *arguments: str) -> list[dict]:
@@ -71,7 +73,22 @@ def resident_bytes() -> int:
 
 
 def peak_growth(function: Callable, interval: float = 0.002) -> int:
-    """Bytes that the process grows by at most while `function` runs, sampled every `interval` seconds."""
+    """Bytes by which memory grows at most while `function` runs.
+
+    The first GPU's memory where there is one, by TensorFlow's count; else the process's, looked at every
+    `interval` seconds.
+    """
+    import tensorflow as tf
+
+    if tf.config.list_logical_devices("GPU"):
+        tf.config.experimental.reset_memory_stats("GPU:0")
+        before = tf.config.experimental.get_memory_info("GPU:0")["current"]
+        function()
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"] - before
+    return _peak_growth_of_process(function, interval)
+
+
+def _peak_growth_of_process(function: Callable, interval: float) -> int:
     baseline = resident_bytes()
     peak = baseline
     done = threading.Event()
@@ -109,6 +126,14 @@ def write_json(path: str, results: object) -> None:
         json.dump(results, file, indent=2)
         file.write("\n")
     os.replace(partial, path)
+
+
+def _gpus() -> list[str]:
+    """Names of the NVIDIA GPUs, none without the driver's tool."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,6 @@
 """Speed, memory and accuracy of the mixture kernels.
 
-    python -m benchmarks.kernels [--full] [--output=kernels.json]
+    python -m benchmarks.kernels [--output=kernels.json]
 
 Each oneDNN setting runs in a process of its own, because TensorFlow reads it once, when it starts. Times are
 medians of interleaved rounds after a warm-up, of forward and backward with every gradient.
@@ -13,50 +13,43 @@ from benchmarks import harness
 
 SIZES = [(100, 32, 12_800), (100, 128, 3_200), (64, 2, 51_200)]  # (K, L, N)
 LARGE = (100_000, 32, 4_096)
-QUICK_SWEEPS = {"K": [8_000, 16_000, 32_000], "N": [16_000, 64_000, 256_000]}
-FULL_SWEEPS = {"K": [12_500, 25_000, 50_000, 100_000], "N": [125_000, 250_000, 500_000, 1_000_000]}
+SWEEPS = {"K": [12_500, 25_000, 50_000, 100_000], "N": [125_000, 250_000, 500_000, 1_000_000]}
 
 
 def main() -> None:
     """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--full", action="store_true", help="sweep up to K = 100,000, N = 1,000,000"
-    )
     parser.add_argument("--output", help="write the results here, as JSON")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        harness.write_json(options.child, PARTS[options.part](options.full))
+        harness.write_json(options.child, PARTS[options.part]())
         return
     results = {"machine": harness.machine(), "settings": []}
     print(results["machine"])
     for onednn in ("0", "1"):
-        results["settings"].append(
-            {"onednn": onednn, "speed": in_process("speed", onednn, options.full)}
-        )
+        results["settings"].append({"onednn": onednn, "speed": in_process("speed", onednn)})
         print(f"\noneDNN {onednn}: forward + backward; ratios to the kernel, and of the kernel")
         print(harness.table(results["settings"][-1]["speed"]))
-    results["growth"] = in_process("growth", "0", options.full)
+    results["growth"] = in_process("growth", "0")
     print("\ngrowth: seconds, MiB above the start, and the slope in log-log (1 is linear)")
     print(harness.table(results["growth"]))
     if options.output:
         harness.write_json(options.output, results)
 
 
-def in_process(part: str, onednn: str, full: bool) -> list[dict]:
+def in_process(part: str, onednn: str) -> list[dict]:
     """Measures one part in a fresh process."""
-    arguments = [f"--part={part}", *(["--full"] if full else [])]
-    return harness.in_process("benchmarks.kernels", onednn, *arguments)
+    return harness.in_process("benchmarks.kernels", onednn, f"--part={part}")
 
 
-def speeds(full: bool) -> list[dict]:
+def speeds() -> list[dict]:
     """`speed` of every size."""
-    return [speed(*size, repeats=15 if full else 7) for size in SIZES]
+    return [speed(*size) for size in SIZES]
 
 
-def speed(K: int, L: int, N: int, repeats: int) -> dict:
+def speed(K: int, L: int, N: int, repeats: int = 7) -> dict:
     """The kernel against TFP as graph and under XLA, and against the matrix products alone."""
     import tensorflow as tf
 
@@ -106,14 +99,13 @@ def errors(kernel, reference, tensors) -> dict:
     return {"error nats": float(error), "gradient error": float(max(relative))}
 
 
-def growth(full: bool) -> list[dict]:
+def growth() -> list[dict]:
     """Time and memory of the large problem, over K at N = 4,096, and over N at K = 100 (L = 32)."""
     K, L, N = LARGE
-    sweeps = FULL_SWEEPS if full else QUICK_SWEEPS
     return [
-        {"sweep": "large", **cost(K, L, N, repeats=3 if full else 1), "slope": None},
-        *sweep("K", [(size, L, N) for size in sweeps["K"]]),
-        *sweep("N", [(100, L, size) for size in sweeps["N"]]),
+        {"sweep": "large", **cost(K, L, N), "slope": None},
+        *sweep("K", [(size, L, N) for size in SWEEPS["K"]]),
+        *sweep("N", [(100, L, size) for size in SWEEPS["N"]]),
     ]
 
 

@@ -1,8 +1,11 @@
 """The benchmarks run, at sizes of no interest."""
 
 import json
+import os
+import time
 
 import pytest
+import tensorflow as tf
 
 from benchmarks import batch_norm, harness, kernels, training_step
 
@@ -33,8 +36,31 @@ def test_batch_norm():
 
 
 def test_growth_of_memory_is_seen():
-    grown = harness.peak_growth(lambda: bytearray(64 * 2**20).count(1), interval=1e-4)
+    def hold():
+        block = b"1" * (64 * 2**20)
+        time.sleep(0.5)  # lets the watching thread look
+        assert block
+
+    grown = harness.peak_growth(hold)
     assert 32 * 2**20 < grown < 512 * 2**20
+
+
+def test_memory_of_a_gpu_is_its_own(monkeypatch):
+    memory = {"current": 10, "peak": 10}
+    config = tf.config.experimental
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    monkeypatch.setattr(config, "reset_memory_stats", lambda device: None)
+    monkeypatch.setattr(config, "get_memory_info", lambda device: dict(memory))
+    assert harness.peak_growth(lambda: memory.update(peak=35)) == 25
+
+
+def test_the_machine_is_named(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho NVIDIA Card\n")
+    tool.chmod(0o755)
+    assert "NVIDIA Card" not in harness.machine()
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert f"{os.cpu_count()} cores, NVIDIA Card, load" in harness.machine()
 
 
 def test_results_are_written_whole(tmp_path):
