@@ -18,7 +18,7 @@ SETTINGS = {
     "fmnist": ((28, 28, 1), 128, 32, 100, (64, 128), {"responsibility_reg": 100.0}),
     "cifar10": ((32, 32, 3), 32, 128, 100, (64, 128, 256), {"responsibility_reg": 100.0}),
 }
-REPEATS = {"plane": 9, "fmnist": 3, "cifar10": 3}
+REPEATS = {"plane": 25, "fmnist": 3, "cifar10": 3}
 STAGES = ("vae", "introspective")
 
 
