@@ -23,12 +23,12 @@ def sample(
     """
     loc, logvar = tf.convert_to_tensor(loc), tf.convert_to_tensor(logvar)
     seed = tf.cast(seed, tf.int64)
-    component = sample_components(_uniform([num_samples], seed + [0, 1]), logits)  # [N]
-    noise = tf.math.ndtri(_uniform([num_samples, tf.shape(loc)[1]], seed))  # [N, L]
+    component = sample_components(uniform([num_samples], seed + [0, 1]), logits)  # [N]
+    noise = tf.math.ndtri(uniform([num_samples, tf.shape(loc)[1]], seed))  # [N, L]
     return component_sample(component, tf.cast(noise, loc.dtype), loc, logvar), component
 
 
-def _uniform(shape, seed) -> tf.Tensor:
+def uniform(shape, seed) -> tf.Tensor:
     """float64 uniforms strictly inside (0, 1), of 52 bits.
 
     Made of Philox's integers, which are the same eagerly, in graphs and under XLA; TensorFlow's own

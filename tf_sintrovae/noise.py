@@ -6,9 +6,12 @@ draws the noise of the global batch and keeps its own rows, so that the noise do
 of replicas.
 """
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
+
+from tf_sintrovae.kernels.sampling import uniform
 
 
 class VAENoise(NamedTuple):
@@ -72,6 +75,7 @@ class NoiseSource:
     ):
         self._seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64) * 64])
         self._batch_size = batch_size
+        self._global_batch_size = batch_size * num_replicas
         self._latent_dim = latent_dim
         self._num_mc_samples = num_mc_samples
         self._dtype = dtype
@@ -81,49 +85,68 @@ class NoiseSource:
 
     def vae(self) -> VAENoise:
         """Noise of a VAE step."""
-        return VAENoise(z=self._posterior(), kl=self._samples())
+        z, kl = self._normals((1, 1), (self._num_mc_samples, 1))
+        return VAENoise(z=z[0], kl=kl)
 
     def encoder_player(self) -> EncoderNoise:
         """Noise of the encoder player."""
+        samples = self._num_mc_samples
+        prior, z_real, z_generated, kl_real, kl_generated = self._normals(
+            (1, 1), (1, 1), (1, 2), (samples, 1), (samples, 2)
+        )
         return EncoderNoise(
-            component=self._uniform(),
-            prior=self._posterior(),
-            z_real=self._posterior(),
-            z_generated=tf.concat([self._posterior(), self._posterior()], axis=0),
-            kl_real=self._samples(),
-            kl_generated=tf.concat([self._samples(), self._samples()], axis=1),
+            self._uniform(), prior[0], z_real[0], z_generated[0], kl_real, kl_generated
         )
 
     def decoder_player(self) -> DecoderNoise:
         """Noise of the decoder and prior players."""
-        return DecoderNoise(
-            component=self._uniform(),
-            prior=self._posterior(),
-            z_generated=tf.concat([self._posterior(), self._posterior()], axis=0),
-            kl_real=self._samples(),
-            kl_generated=tf.concat([self._samples(), self._samples()], axis=1),
+        samples = self._num_mc_samples
+        prior, z_generated, kl_real, kl_generated = self._normals(
+            (1, 1), (1, 2), (samples, 1), (samples, 2)
         )
+        return DecoderNoise(self._uniform(), prior[0], z_generated[0], kl_real, kl_generated)
 
-    def _uniform(self):
-        return self._draw(tf.random.stateless_uniform, ())  # [B]
+    def _uniform(self) -> tf.Tensor:
+        return self._own_rows(uniform([self._global_batch_size], self._next_seed()), axis=0)  # [B]
 
-    def _posterior(self):
-        return self._draw(tf.random.stateless_normal, (self._latent_dim,))  # [B, L]
+    def _normals(self, *blocks: tuple[int, int]) -> list[tf.Tensor]:
+        """Standard normals [samples, batches * B, L] for each block `(samples, batches)`."""
+        sizes = [samples * batches * self._latent_dim for samples, batches in blocks]
+        bits = tf.random.stateless_uniform(
+            [self._global_batch_size, sum(sizes)],
+            self._next_seed(),
+            minval=None,
+            maxval=None,
+            dtype=tf.int32,
+            alg="philox",
+        )
+        blocks = _normal_blocks(bits, tuple(blocks), self._latent_dim, self._dtype)
+        values = [self._own_rows(block, axis=2) for block in blocks]
+        return [tf.reshape(v, [v.shape[0], -1, v.shape[3]]) for v in values]
 
-    def _samples(self):
-        # Drawn batch-major, so that a replica's rows are contiguous in every kind of noise.
-        shape = (self._num_mc_samples, self._latent_dim)
-        return tf.transpose(self._draw(tf.random.stateless_normal, shape), (1, 0, 2))  # [M, B, L]
-
-    def _draw(self, sampler, shape):
+    def _next_seed(self) -> tf.Tensor:
         self._draws += 1
-        global_shape = (self._batch_size * self._num_replicas, *shape)
-        # Philox gives the same numbers eagerly and in graphs, on every device; a step compiled by XLA draws
-        # others from the same seed (seen on CPUs, TensorFlow 2.21), as good and as reproducible.
-        values = sampler(
-            global_shape, self._seed + [0, self._draws], dtype=self._dtype, alg="philox"
-        )
+        return self._seed + [0, self._draws]
+
+    def _own_rows(self, values: tf.Tensor, axis: int) -> tf.Tensor:
         if self._num_replicas == 1:
             return values
-        start = self._replica * self._batch_size
-        return values[start : start + self._batch_size]
+        rows = self._replica * self._batch_size + tf.range(self._batch_size)
+        return tf.gather(values, rows, axis=axis)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _normal_blocks(bits, blocks, latent_dim, dtype) -> list[tf.Tensor]:
+    """Standard normals [samples, batches, B, L] of int32 bits [B, D], D numbers for an example's noise.
+
+    An example's noise is a row, so that it does not depend on the batch size. Compiled, and made of integers,
+    which are the same eagerly, in graphs and under XLA; TensorFlow's own floating-point draws are not.
+    """
+    # 24 bits, odd multiples of 2^-24: exact in float32, symmetric, and never -1 or 1.
+    symmetric = (tf.cast(tf.bitwise.right_shift(bits, 8), dtype) + 0.5) * 2.0**-23
+    normals = math.sqrt(2.0) * tf.math.erfinv(symmetric)  # [B, D]
+    sizes = [samples * batches * latent_dim for samples, batches in blocks]
+    return [
+        tf.transpose(tf.reshape(part, [-1, batches, samples, latent_dim]), (2, 1, 0, 3))
+        for part, (samples, batches) in zip(tf.split(normals, sizes, axis=1), blocks, strict=True)
+    ]
