@@ -2,7 +2,7 @@
 
 With L dimensions the differences cost L passes over [N, K], which the compiler fuses; in few dimensions that
 is less than the products of `expanded`. The gradient at a sample is the upstream gradient times the score
-d log p / dz, which the forward program finds beside the density: no [N, K] array outlives it.
+d log p / dz, which the forward program finds beside the density.
 """
 
 import math
@@ -25,14 +25,14 @@ class Forward(NamedTuple):
     Attributes:
         log_prob: [N].
         score: [N, L] gradient of the log-density at the samples.
-        shift: [N] the largest joint log-density.
-        log_total: [N] the log of the sum of joint densities relative to it.
+        terms: [N, K] joint densities relative to a sample's largest.
+        total: [N, 1] their sums.
     """
 
     log_prob: tf.Tensor
     score: tf.Tensor
-    shift: tf.Tensor
-    log_total: tf.Tensor
+    terms: tf.Tensor
+    total: tf.Tensor
 
 
 def forward(z: tf.Tensor, components: Components) -> tuple[Forward, tf.Tensor]:
@@ -42,16 +42,10 @@ def forward(z: tf.Tensor, components: Components) -> tuple[Forward, tf.Tensor]:
     terms = tf.exp(joint - shift[:, tf.newaxis])
     # A product with ones, because the compiler does not vectorise sums along rows.
     total = tf.matmul(terms, tf.ones_like(components.log_weight)[:, tf.newaxis])  # [N, 1]
-    log_total = tf.math.log(total[:, 0])
+    log_prob = shift + tf.math.log(total[:, 0])
     score = pull_to_samples(terms, z, components) / total
     mean_responsibilities = _weighted_mean(1 / total, terms)
-    return Forward(shift + log_total, score, shift, log_total), mean_responsibilities
-
-
-def responsibilities(z: tf.Tensor, components: Components, state: Forward) -> tf.Tensor:
-    """p(k|z) [N, K], made again."""
-    relative = _log_joint(z, components) - state.shift[:, tf.newaxis]
-    return tf.exp(relative - state.log_total[:, tf.newaxis])
+    return Forward(log_prob, score, terms, total), mean_responsibilities
 
 
 def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:

@@ -136,8 +136,8 @@ def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream) -> tf.Te
     if isinstance(state, direct.Forward):
         if set(upstream) == {"log_prob"}:
             return state.score * upstream["log_prob"][:, tf.newaxis]
-        weight, components = _direct_weight(z, loc, logvar, logits, state, upstream)
-        return direct.pull_to_samples(weight, z, components)
+        weight = _resident_weight(state.terms / state.total, upstream)
+        return direct.pull_to_samples(weight, z, _components(loc, logvar, logits))
 
     def stream(typed_z, components):
         factors = _streamed_factors(typed_z, components, state.normaliser, upstream)
@@ -157,8 +157,8 @@ def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream) -> tf.Te
 def parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream):
     """Gradients at loc [K, L], logvar [K, L] and logits [K]; arguments as in `samples_gradient`."""
     if isinstance(state, direct.Forward):
-        weight, components = _direct_weight(z, loc, logvar, logits, state, upstream)
-        gradient = direct.gradient_at_components(weight, z, components)
+        weight = _resident_weight(state.terms / state.total, upstream)
+        gradient = direct.gradient_at_components(weight, z, _components(loc, logvar, logits))
     else:
         gradient = _expanded_parameters_gradient(z, loc, logvar, logits, state, upstream)
     of_weight = gradient.log_weight
@@ -181,12 +181,6 @@ def _expanded_parameters_gradient(z, loc, logvar, logits, state: Forward, upstre
 
 def _components(loc, logvar, logits) -> Components:
     return Components(loc, logvar, tf.nn.log_softmax(logits))
-
-
-def _direct_weight(z, loc, logvar, logits, state: direct.Forward, upstream: Upstream):
-    components = _components(loc, logvar, logits)
-    values = direct.responsibilities(z, components, state)
-    return _resident_weight(values, upstream), components
 
 
 def _resident(z, components: Components, dtype: tf.DType) -> Forward:
