@@ -72,8 +72,10 @@ def monte_carlo_kl(logvar: tf.Tensor, eps: tf.Tensor, prior_log_prob: tf.Tensor)
         [B], nats.
     """
     log_2pi = tf.constant(math.log(2.0 * math.pi), logvar.dtype)
-    log_q = -0.5 * tf.reduce_sum(tf.square(eps) + logvar + log_2pi, axis=-1)  # [M, B]
-    return tf.reduce_mean(log_q - tf.reshape(prior_log_prob, tf.shape(log_q)), axis=0)
+    residual = tf.reduce_mean(tf.square(eps), axis=0)  # [B, L]
+    log_q = -0.5 * tf.reduce_sum(residual + logvar + log_2pi, axis=-1)  # [B], mean over M
+    log_p = tf.reduce_mean(tf.reshape(prior_log_prob, tf.shape(eps)[:2]), axis=0)  # [B]
+    return log_q - log_p
 
 
 def negative_assignment_entropy(mean_responsibilities: tf.Tensor) -> tf.Tensor:
