@@ -332,20 +332,18 @@ class SoftIntroVAE(keras.Model):
         mean, logvar = self.encoder(x, training=True)
         z = objectives.reparameterize(mean, logvar, noise.z_real)  # [B, L]
         x_rec = self.decoder(z, training=True)
-        x_fake = self._fake(parameters, noise)
+        x_fake = self.decoder(self._fake_latents(parameters, noise), training=True)
+        generated = tf.concat([x_rec, x_fake], axis=0)  # [2B, *shape]
         # Detached as the encoder's input only: as targets they carry a gradient.
-        rec_posterior = self.encoder(tf.stop_gradient(x_rec), training=True)
-        fake_posterior = self.encoder(tf.stop_gradient(x_fake), training=True)
-        mean_2, logvar_2 = _concat(rec_posterior, fake_posterior)  # [2B, L]
-        z_rec, z_fake = tf.split(objectives.reparameterize(mean_2, logvar_2, noise.z_generated), 2)
-        rec_rec = objectives.reconstruction_error(x_rec, self.decoder(z_rec, training=True))
-        rec_fake = objectives.reconstruction_error(x_fake, self.decoder(z_fake, training=True))
+        mean_2, logvar_2 = self._by_batch(self.encoder, tf.stop_gradient(generated))  # [2B, L]
+        z_2 = objectives.reparameterize(mean_2, logvar_2, noise.z_generated)
+        rec_2 = objectives.reconstruction_error(generated, self._by_batch(self.decoder, z_2))
 
         kl, mean_responsibilities = self._kl(
             mean, logvar, noise.kl_real, prior, self._statistics_needed
         )
-        kl_generated, _ = self._kl(mean_2, logvar_2, noise.kl_generated, frozen_prior)
-        kl_rec, kl_fake = tf.split(kl_generated, 2)
+        kl_2, _ = self._kl(mean_2, logvar_2, noise.kl_generated, frozen_prior)
+        (rec_rec, rec_fake), (kl_rec, kl_fake) = tf.split(rec_2, 2), tf.split(kl_2, 2)
         rec = objectives.reconstruction_error(x, x_rec)
         regulariser = self._regulariser(mean_responsibilities, rec.dtype)
         loss = objectives.encoder_loss(
@@ -371,38 +369,40 @@ class SoftIntroVAE(keras.Model):
         prior = self.prior.from_parameters(parameters)
         frozen_prior = self.prior.from_parameters(parameters.stop_gradient())
         mean, logvar, z = posterior
-        x_fake = self._fake(parameters, noise)
-        x_rec = self.decoder(z, training=True)
-        mean_2, logvar_2 = _concat(
-            self.encoder(x_rec, training=True), self.encoder(x_fake, training=True)
-        )  # [2B, L]
+        z_fake = self._fake_latents(parameters, noise)
+        x_fake, x_rec = tf.split(self._by_batch(self.decoder, tf.concat([z_fake, z], axis=0)), 2)
+        generated = tf.concat([x_rec, x_fake], axis=0)  # [2B, *shape]
+        mean_2, logvar_2 = self._by_batch(self.encoder, generated)  # [2B, L]
         kl, _ = self._kl(mean, logvar, noise.kl_real, prior)
-        kl_generated, _ = self._kl(mean_2, logvar_2, noise.kl_generated, frozen_prior)
+        kl_2, _ = self._kl(mean_2, logvar_2, noise.kl_generated, frozen_prior)
         rec = objectives.reconstruction_error(x, x_rec)
-        rec_generated = None
+        rec_2 = None
         if self.objective.gamma_r:
-            z_generated = objectives.reparameterize(mean_2, logvar_2, noise.z_generated)
-            rec_generated = self._reconstruction_of_generated(x_rec, x_fake, z_generated)
-        loss = objectives.decoder_prior_loss((rec, kl), kl_generated, rec_generated, self.objective)
+            # The posteriors and the examples are detached here: the term trains decoding alone.
+            z_2 = tf.stop_gradient(objectives.reparameterize(mean_2, logvar_2, noise.z_generated))
+            rec_2 = objectives.reconstruction_error(
+                tf.stop_gradient(generated), self._by_batch(self.decoder, z_2)
+            )
+        loss = objectives.decoder_prior_loss((rec, kl), kl_2, rec_2, self.objective)
         return {"decoder_loss": loss}
 
-    def _reconstruction_of_generated(self, x_rec, x_fake, z_generated):
-        """The gamma_r term: [2B] errors of decoding the detached posteriors of detached examples."""
-        errors = [
-            objectives.reconstruction_error(
-                tf.stop_gradient(target), self.decoder(z, training=True)
-            )
-            for target, z in zip(
-                (x_rec, x_fake), tf.split(tf.stop_gradient(z_generated), 2), strict=True
-            )
-        ]
-        return tf.concat(errors, axis=0)
-
-    def _fake(self, parameters: MixtureParameters, noise: EncoderNoise | DecoderNoise) -> tf.Tensor:
-        """Decoded prior samples [B, *shape]; differentiable in loc and logvar, not in the weights."""
+    def _fake_latents(
+        self, parameters: MixtureParameters, noise: EncoderNoise | DecoderNoise
+    ) -> tf.Tensor:
+        """Prior samples [B, L]; differentiable in loc and logvar, not in the weights."""
         component = mixture.sample_components(noise.component, tf.stop_gradient(parameters.logits))
-        z = mixture.component_sample(component, noise.prior, parameters.loc, parameters.logvar)
-        return self.decoder(z, training=True)
+        return mixture.component_sample(component, noise.prior, parameters.loc, parameters.logvar)
+
+    def _by_batch(self, network: keras.Model, batches: tf.Tensor):
+        """What a network gives, in training, for two batches [2B, ...].
+
+        Batch norm takes each batch by its own statistics. Where every layer with weights is dense, an
+        example's output is its own affair, and one pass over both is faster.
+        """
+        if all(isinstance(layer, keras.layers.Dense) for layer in network.layers if layer.weights):
+            return network(batches, training=True)
+        first, second = (network(batch, training=True) for batch in tf.split(batches, 2))
+        return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), first, second)
 
     def _kl(self, mean, logvar, eps, prior, statistics=False):
         """KL of posteriors [B] and, on request, the mean responsibilities [K] of their samples."""
@@ -478,11 +478,6 @@ class SoftIntroVAE(keras.Model):
 
 def _num_replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def _concat(first, second):
-    """Joins two posteriors: ((mean, logvar), (mean, logvar)) -> ([2B, L], [2B, L])."""
-    return tuple(tf.concat(pair, axis=0) for pair in zip(first, second, strict=True))
 
 
 def _add(grads, others):
