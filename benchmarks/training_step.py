@@ -96,7 +96,12 @@ def _step(kind: str, stage: str, setting):
     else:
         prior = priors.MixturePrior(num_components, latent_dim)
     model = _model_class(kind, batch_size)(
-        encoder, decoder, prior, gamma_r=1e-8 if kind == "naive" else 0.0, **objective
+        encoder,
+        decoder,
+        prior,
+        gamma_r=1e-8 if kind == "naive" else 0.0,
+        joint_batches=kind != "naive" and len(shape) == 1,
+        **objective,
     )
     model.compile(*[keras.optimizers.Adam(2e-4) for _ in range(3)])
     model.stage = stage
@@ -118,11 +123,7 @@ def _model_class(kind: str, batch_size: int):
     tfd = tfp.distributions
 
     class NaiveSoftIntroVAE(SoftIntroVAE):
-        """The same losses, one batch a pass and one posterior a call, by TFP's density."""
-
-        def _by_batch(self, network, batches):
-            passes = [network(batch, training=True) for batch in tf.split(batches, 2)]
-            return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *passes)
+        """The same losses, one posterior a call, by TFP's density."""
 
         def _kl(self, mean, logvar, eps, prior, statistics=False):
             parts = mean.shape[0] // batch_size  # reconstructions and fakes come together

@@ -45,12 +45,14 @@ class GoldenCase:
     Args:
         name: of the file.
         dtype: 'float64' or 'float32', the precision of the model under test.
+        joint_batches: of that model.
     """
 
-    def __init__(self, name: str, dtype: str):
+    def __init__(self, name: str, dtype: str, joint_batches: bool = False):
         with np.load(FOLDER / f"{name}.npz") as archive:
             self.values = dict(archive)
         self.dtype = dtype
+        self.joint_batches = joint_batches
         self.is_image = name == "image28"
         self.setting = {
             key.removeprefix("config/"): value.item()
@@ -106,6 +108,7 @@ class GoldenCase:
             responsibility_reg=setting["reg"],
             scale=setting["scale"],
             num_mc_samples=setting["mc"],
+            joint_batches=self.joint_batches,
         )
 
     def recorded(self, prefix: str, player: str, variable: keras.Variable) -> np.ndarray:

@@ -22,7 +22,13 @@ class RecordingOptimizer(keras.optimizers.SGD):
             self.gradients[variable.path] = gradient.numpy()
 
 
-@pytest.fixture(params=[(n, d) for n in ("mlp2d", "image28") for d in TOLERANCE], ids="-".join)
+MODELS = [("mlp2d", False), ("mlp2d", True), ("image28", False)]  # the images have batch norm
+
+
+@pytest.fixture(
+    params=[(name, dtype, joint) for name, joint in MODELS for dtype in TOLERANCE],
+    ids=lambda param: f"{param[0]}-{param[1]}" + "-joint" * param[2],
+)
 def case(request):
     return GoldenCase(*request.param)
 

@@ -242,6 +242,8 @@ def test_errors_name_what_does_not_fit():
     prior = StandardNormalPrior(LATENT_DIM)
     with pytest.raises(ValueError, match=r"the decoder cannot take \[batch, 5\]"):
         SoftIntroVAE(encoder, decoder, MixturePrior(2, 5))
+    with pytest.raises(ValueError, match="joint_batches=True"):
+        Case("images", "mixture").model(joint_batches=True)
     with pytest.raises(ValueError, match="prior_player 'nobody'"):
         SoftIntroVAE(encoder, decoder, prior, prior_player="nobody")
     with pytest.raises(ValueError, match=r"the encoder cannot take \[batch, 2\]"):

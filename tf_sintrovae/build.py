@@ -58,6 +58,7 @@ def build_model(
         num_mc_samples=config.num_mc_samples,
         prior_player=config.prior_player,
         seed=config.seed,
+        joint_batches=not source.is_image,  # the networks for points have no batch norm
     )
     model.compile(
         *[_optimizer(config, rate) for rate in learning_rates(config)],

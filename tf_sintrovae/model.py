@@ -50,6 +50,8 @@ class SoftIntroVAE(keras.Model):
         prior_player: with whom the prior steps in the introspective stage: 'decoder', 'encoder', or 'none'
             (fixed).
         seed: of all noise.
+        joint_batches: let the networks take two batches as one, which is faster; right where an example's
+            output does not depend on the others of its batch, so not with batch norm.
 
     Attributes:
         stage: 'vae' or 'introspective'; may be set between calls of `fit`.
@@ -57,7 +59,8 @@ class SoftIntroVAE(keras.Model):
         example_shape: shape of one example.
 
     Raises:
-        ValueError: an unknown `prior_player`, or sizes of encoder, decoder and prior that do not fit.
+        ValueError: an unknown `prior_player`, `joint_batches` with batch norm, or sizes of encoder, decoder
+            and prior that do not fit.
     """
 
     def __init__(
@@ -77,11 +80,16 @@ class SoftIntroVAE(keras.Model):
         num_mc_samples: int = 100,
         prior_player: str = "decoder",
         seed: int = 0,
+        joint_batches: bool = False,
         name: str = "soft_intro_vae",
     ):
         super().__init__(name=name)
         if prior_player not in PRIOR_PLAYERS:
             raise ValueError(f"prior_player {prior_player!r}: expected one of {PRIOR_PLAYERS}")
+        if joint_batches and (_has_batch_norm(encoder) or _has_batch_norm(decoder)):
+            raise ValueError(
+                "joint_batches=True, but there is batch norm: expected networks without"
+            )
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
@@ -94,6 +102,7 @@ class SoftIntroVAE(keras.Model):
         self.num_mc_samples = num_mc_samples
         self.prior_player = prior_player
         self.seed = seed
+        self.joint_batches = joint_batches
         self.step = self.add_weight(
             name="step",
             shape=(),
@@ -394,12 +403,8 @@ class SoftIntroVAE(keras.Model):
         return mixture.component_sample(component, noise.prior, parameters.loc, parameters.logvar)
 
     def _by_batch(self, network: keras.Model, batches: tf.Tensor):
-        """What a network gives, in training, for two batches [2B, ...].
-
-        Batch norm takes each batch by its own statistics. Where every layer with weights is dense, an
-        example's output is its own affair, and one pass over both is faster.
-        """
-        if all(isinstance(layer, keras.layers.Dense) for layer in network.layers if layer.weights):
+        """What a network gives, in training, for two batches [2B, ...]."""
+        if self.joint_batches:
             return network(batches, training=True)
         first, second = (network(batch, training=True) for batch in tf.split(batches, 2))
         return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), first, second)
@@ -474,6 +479,10 @@ class SoftIntroVAE(keras.Model):
             _num_replicas(),
             replica,
         )
+
+
+def _has_batch_norm(network: keras.Model) -> bool:
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
 
 
 def _num_replicas() -> int:
