@@ -41,6 +41,11 @@ TINY = Config(
 PLANE = {"dataset": "8gaussians", "widths": (8,), "batch_size": 16}
 
 
+# With several threads, on a busy machine, TensorFlow itself rounds about one step in ten thousand differently
+# in the last bit, from the same state by the same graph.
+ONE_THREAD = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+
+
 def trained(folder, **changes):
     """Runs the tiny experiment in `folder`; returns the model."""
     config = dataclasses.replace(TINY, workdir=str(folder), **changes)
@@ -132,9 +137,7 @@ def wait_for(path: pathlib.Path, process: subprocess.Popen, seconds: float = 300
 def trained_apart(folder, **changes) -> str:
     """`trained` in a process of its own, as users train; returns what it wrote to stderr."""
     program = f"from tests.runs import trained; trained({str(folder)!r}, **{changes!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    done = _python(program)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -149,7 +152,16 @@ def _kill_oneself_at(step: int, folder: str, changes: dict) -> None:
 def killed_at(step: int, folder, **changes) -> None:
     """A process of its own that trains in `folder` and dies by SIGKILL when it has done `step`."""
     code = f"from tests import runs; runs._kill_oneself_at({step}, {str(folder)!r}, {changes!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    done = _python(code)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def _python(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | ONE_THREAD,
+    )

@@ -90,7 +90,7 @@ def test_killed_between_two_checkpoints_batch_norm_goes_on_bit_identical(tmp_pat
 def killed_twice(folder, changes):
     """kill -9 in either stage, two steps after a checkpoint; the second time that one is damaged, too.
 
-    Every part trains in a process of its own: one that has run many other tests may round differently.
+    Every part trains in a process of its own, as users train.
     """
     killed_at(5, folder, **changes)
     assert final_step(folder) == 3
