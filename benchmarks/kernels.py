@@ -49,7 +49,7 @@ def speeds() -> list[dict]:
     return [speed(*size) for size in SIZES]
 
 
-def speed(K: int, L: int, N: int, repeats: int = 7) -> dict:
+def speed(K: int, L: int, N: int, repeats: int = 15) -> dict:
     """The kernel against TFP as graph and under XLA, and against the matrix products alone."""
     import tensorflow as tf
 
