@@ -41,8 +41,9 @@ TINY = Config(
 PLANE = {"dataset": "8gaussians", "widths": (8,), "batch_size": 16}
 
 
-# With several threads, on a busy machine, TensorFlow itself rounds about one step in ten thousand differently
-# in the last bit, from the same state by the same graph.
+# With several threads, on a busy machine, about one run in thirty differed: an operation of the encoder
+# player's step saw the logits that the prior's step had made. `SoftIntroVAE._apply` now waits for all
+# gradients; until many runs show that nothing else is left, one thread is what is compared to the last bit.
 ONE_THREAD = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
 
 

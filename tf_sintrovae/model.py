@@ -272,10 +272,12 @@ class SoftIntroVAE(keras.Model):
         )
         prior_grads, through_prior = self._prior_gradients(prior_tape, parameters, parameter_grads)
         encoder_grads = _add(encoder_grads, through_prior)
-        source = self.encoder_optimizer
-        self._apply(self.encoder_optimizer, encoder_grads, self.encoder.trainable_variables, source)
-        self._apply(self.decoder_optimizer, decoder_grads, self.decoder.trainable_variables, source)
-        self._apply(self.prior_optimizer, prior_grads, self.prior.active_variables, source)
+        self._apply(
+            self.encoder_optimizer,
+            (self.encoder_optimizer, encoder_grads, self.encoder.trainable_variables),
+            (self.decoder_optimizer, decoder_grads, self.decoder.trainable_variables),
+            (self.prior_optimizer, prior_grads, self.prior.active_variables),
+        )
         return {"loss": loss, "rec": rec, "kl": kl}
 
     def encoder_step(
@@ -296,14 +298,17 @@ class SoftIntroVAE(keras.Model):
             losses, posterior = self._encoder_loss(x, noise, parameters)
             scaled = self._share(self.encoder_optimizer.scale_loss(losses["encoder_loss"]))
         variables = self.encoder.trainable_variables
-        source = self.encoder_optimizer
+        optimizer = self.encoder_optimizer
         if not paired:
-            self._apply(self.encoder_optimizer, tape.gradient(scaled, variables), variables, source)
+            self._apply(optimizer, (optimizer, tape.gradient(scaled, variables), variables))
             return losses, posterior
         encoder_grads, parameter_grads = tape.gradient(scaled, (variables, parameters))
         prior_grads, through_prior = self._prior_gradients(prior_tape, parameters, parameter_grads)
-        self._apply(self.encoder_optimizer, _add(encoder_grads, through_prior), variables, source)
-        self._apply(self.prior_optimizer, prior_grads, self.prior.active_variables, source)
+        self._apply(
+            optimizer,
+            (optimizer, _add(encoder_grads, through_prior), variables),
+            (self.prior_optimizer, prior_grads, self.prior.active_variables),
+        )
         return losses, posterior
 
     def decoder_prior_step(
@@ -323,14 +328,17 @@ class SoftIntroVAE(keras.Model):
             losses = self._decoder_loss(x, posterior, noise, parameters)
             scaled = self._share(self.decoder_optimizer.scale_loss(losses["decoder_loss"]))
         variables = self.decoder.trainable_variables
-        source = self.decoder_optimizer
+        optimizer = self.decoder_optimizer
         if not paired:
-            self._apply(self.decoder_optimizer, tape.gradient(scaled, variables), variables, source)
+            self._apply(optimizer, (optimizer, tape.gradient(scaled, variables), variables))
             return losses
         decoder_grads, parameter_grads = tape.gradient(scaled, (variables, parameters))
         prior_grads, _ = self._prior_gradients(prior_tape, parameters, parameter_grads)
-        self._apply(self.decoder_optimizer, decoder_grads, variables, source)
-        self._apply(self.prior_optimizer, prior_grads, self.prior.active_variables, source)
+        self._apply(
+            optimizer,
+            (optimizer, decoder_grads, variables),
+            (self.prior_optimizer, prior_grads, self.prior.active_variables),
+        )
         return losses
 
     # Losses of a step ------------------------------------------------------------------------------
@@ -455,16 +463,22 @@ class SoftIntroVAE(keras.Model):
         """This replica's share of the loss: Keras sums gradients over replicas."""
         return loss / tf.cast(_num_replicas(), loss.dtype)
 
-    def _apply(self, optimizer, grads, variables, source) -> None:
-        """Steps `optimizer` on gradients whose loss was scaled by `source`."""
-        if not variables:
-            return
-        scales = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in (optimizer, source)]
-        if optimizer is not source and any(scales):
-            one = tf.ones((), tf.float32)
-            ratio = optimizer.scale_loss(one) / source.scale_loss(one)
-            grads = [None if g is None else g * tf.cast(ratio, g.dtype) for g in grads]
-        optimizer.apply(grads, variables)
+    def _apply(self, source, *players) -> None:
+        """Steps optimizers on the gradients of one loss.
+
+        No variable changes before all the gradients are there. Otherwise, with several threads, the prior's
+        logits, whose gradient is there first, now and then had their new values in what other operations
+        of the step still made of the old ones.
+
+        Args:
+            source: the optimizer that scaled the loss.
+            *players: `(optimizer, gradients, variables)` each.
+        """
+        players = [player for player in players if player[2]]
+        rescaled = [_rescaled(grads, source, optimizer) for optimizer, grads, _ in players]
+        complete = iter(tf.tuple([grad for grads in rescaled for grad in grads]))
+        for optimizer, grads, variables in players:
+            optimizer.apply([next(complete) for _ in grads], variables)
 
     def _noise(self, x) -> NoiseSource:
         context = tf.distribute.get_replica_context()
@@ -487,6 +501,16 @@ def _has_batch_norm(network: keras.Model) -> bool:
 
 def _num_replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _rescaled(grads, source, optimizer):
+    """Gradients of a loss that `source` scaled, as if `optimizer` had scaled it."""
+    scales = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in (optimizer, source)]
+    if optimizer is source or not any(scales):
+        return grads
+    one = tf.ones((), tf.float32)
+    ratio = optimizer.scale_loss(one) / source.scale_loss(one)
+    return [None if g is None else g * tf.cast(ratio, g.dtype) for g in grads]
 
 
 def _add(grads, others):
