@@ -39,6 +39,7 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.kernels
 	$(BIN)/python -m benchmarks.batch_norm
 	$(BIN)/python -m benchmarks.training_step
+	$(BIN)/python -m benchmarks.step_profile
 	$(BIN)/python -m benchmarks.input_pipeline
 
 build-file: .venv/installed

@@ -4,11 +4,13 @@
 
 The naive step takes TFP's `MixtureSameFamily.log_prob`, one call for each posterior, one network pass for
 each batch, and the full passes of the gamma_r term, in graph mode. `standard_normal` is the same step with
-N(0, I) as prior: what a mixture adds to it is the ratio beside it. Each oneDNN setting runs in a process of
-its own; times are medians of interleaved steps after a warm-up.
+N(0, I) as prior: what a mixture adds to it is the ratio beside it. `compiled` is the step compiled as a whole
+with XLA (`jit_compile`), in the place of its kernels alone. Each oneDNN setting runs in a process of its own;
+times are medians of interleaved steps after a warm-up.
 """
 
 import argparse
+from collections.abc import Callable
 
 from benchmarks import harness
 
@@ -20,6 +22,7 @@ SETTINGS = {
 }
 REPEATS = {"plane": 25, "fmnist": 3, "cifar10": 3}
 STAGES = ("vae", "introspective")
+KINDS = ("naive", "mixture", "standard_normal", "compiled")
 
 
 def main() -> None:
@@ -65,10 +68,7 @@ def measure(names: list[str]) -> list[dict]:
     rows = []
     for name in names:
         for stage in STAGES:
-            steps = {
-                kind: _step(kind, stage, SETTINGS[name])
-                for kind in ("naive", "mixture", "standard_normal")
-            }
+            steps = {kind: step(kind, stage, SETTINGS[name]) for kind in KINDS}
             seconds = harness.interleaved_medians(steps, REPEATS[name], warm_up=2)
             rows.append(
                 {"setting": name, "stage": stage}
@@ -76,12 +76,13 @@ def measure(names: list[str]) -> list[dict]:
                 | {
                     "naive/mixture": seconds["naive"] / seconds["mixture"],
                     "mixture/normal": seconds["mixture"] / seconds["standard_normal"],
+                    "mixture/compiled": seconds["mixture"] / seconds["compiled"],
                 }
             )
     return rows
 
 
-def _step(kind: str, stage: str, setting):
+def step(kind: str, stage: str, setting) -> Callable:
     """A function that runs one training step of a kind, as `fit` would."""
     import keras
     import numpy as np
@@ -106,8 +107,8 @@ def _step(kind: str, stage: str, setting):
     model.compile(*[keras.optimizers.Adam(2e-4) for _ in range(3)])
     model.stage = stage
     x = tf.constant(np.random.default_rng(0).uniform(size=(batch_size, *shape)).astype(np.float32))
-    step = tf.function(model.train_step)
-    return lambda: {name: value.numpy() for name, value in step(x).items()}
+    function = tf.function(model.train_step, jit_compile=kind == "compiled")
+    return lambda: {name: value.numpy() for name, value in function(x).items()}
 
 
 def _model_class(kind: str, batch_size: int):

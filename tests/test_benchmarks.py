@@ -7,7 +7,9 @@ import time
 import pytest
 import tensorflow as tf
 
-from benchmarks import batch_norm, harness, kernels, training_step
+from benchmarks import batch_norm, harness, kernels, step_profile, training_step
+
+TINY = ((2,), 8, 2, 3, (4,), {"beta_neg": 1.0})
 
 
 def test_kernels():
@@ -20,14 +22,23 @@ def test_kernels():
 
 @pytest.mark.parametrize("stage", training_step.STAGES)
 def test_training_step(stage, monkeypatch):
-    tiny = ((2,), 8, 2, 3, (4,), {"beta_neg": 1.0})
-    monkeypatch.setattr(training_step, "SETTINGS", {"tiny": tiny})
+    monkeypatch.setattr(training_step, "SETTINGS", {"tiny": TINY})
     monkeypatch.setattr(training_step, "REPEATS", {"tiny": 1})
     monkeypatch.setattr(training_step, "STAGES", (stage,))
     (row,) = training_step.measure(["tiny"])
     assert row["naive/mixture"] > 0
+    assert row["mixture/compiled"] > 0
     (across,) = training_step.shipped({"0": [row], "1": [row]})
     assert across["naive off/mixture on"] == row["naive/mixture"]
+
+
+def test_step_profile(monkeypatch):
+    monkeypatch.setattr(training_step, "SETTINGS", {"tiny": TINY})
+    rows = {row["kind"]: row for row in step_profile.measure("tiny", steps=2)}
+    assert sum(row["share"] for row in rows.values()) == pytest.approx(1)
+    # Log-densities of two calls, gradients of each where one is needed, and two draws of noise.
+    assert rows["compiled kernels and noise"]["operations a step"] >= 6
+    assert rows["dense and convolutional layers"]["operations a step"] >= 20
 
 
 def test_batch_norm():
