@@ -41,12 +41,6 @@ TINY = Config(
 PLANE = {"dataset": "8gaussians", "widths": (8,), "batch_size": 16}
 
 
-# With several threads, on a busy machine, about one run in thirty differed: an operation of the encoder
-# player's step saw the logits that the prior's step had made. `SoftIntroVAE._apply` now waits for all
-# gradients; until many runs show that nothing else is left, one thread is what is compared to the last bit.
-ONE_THREAD = {"TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
-
-
 def trained(folder, **changes):
     """Runs the tiny experiment in `folder`; returns the model."""
     config = dataclasses.replace(TINY, workdir=str(folder), **changes)
@@ -164,5 +158,4 @@ def _python(code: str) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         timeout=300,
-        env=os.environ | ONE_THREAD,
     )

@@ -466,9 +466,8 @@ class SoftIntroVAE(keras.Model):
     def _apply(self, source, *players) -> None:
         """Steps optimizers on the gradients of one loss.
 
-        No variable changes before all the gradients are there. Otherwise, with several threads, the prior's
-        logits, whose gradient is there first, now and then had their new values in what other operations
-        of the step still made of the old ones.
+        No variable changes before all the gradients are there: TensorFlow's graph optimiser at times drops
+        the edge that keeps an update of the prior behind the encoder's read (tests/test_ordering.py).
 
         Args:
             source: the optimizer that scaled the loss.
