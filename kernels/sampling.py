@@ -21,10 +21,13 @@ def sample(
     Returns:
         z [N, L] and the components [N] int32 that they came from.
     """
-    loc, logvar = tf.convert_to_tensor(loc), tf.convert_to_tensor(logvar)
+    loc = tf.convert_to_tensor(loc)
+    logvar = tf.cast(logvar, loc.dtype)
     seed = tf.cast(seed, tf.int64)
-    component = sample_components(uniform([num_samples], seed + [0, 1]), logits)  # [N]
-    noise = tf.math.ndtri(uniform([num_samples, tf.shape(loc)[1]], seed))  # [N, L]
+    # One draw for both: of two draws, the seeds would have to be kept apart from the callers' other seeds.
+    draw = uniform([num_samples, 1 + tf.shape(loc)[1]], seed)  # [N, 1 + L]
+    component = sample_components(draw[:, 0], logits)  # [N]
+    noise = tf.math.ndtri(draw[:, 1:])  # [N, L]
     return component_sample(component, tf.cast(noise, loc.dtype), loc, logvar), component
 
 

@@ -39,6 +39,18 @@ def test_seeds_are_stateless_and_the_same_in_every_context():
     assert not np.any(other == z)
 
 
+def test_neighbouring_seeds_are_independent():
+    loc, logvar, logits = tf.zeros((4, 2)), tf.zeros((4, 2)), tf.zeros(4)
+    draws = [
+        mixture.sample(5_000, loc, logvar, logits, (first, second))
+        for first in range(3)
+        for second in range(3)
+    ]
+    columns = np.concatenate([np.c_[z, component] for z, component in draws], axis=1)
+    correlations = np.corrcoef(columns.T) - np.eye(columns.shape[1])
+    assert np.abs(correlations).max() < 5 / np.sqrt(5_000)
+
+
 def test_number_may_be_a_tensor():
     z, component = mixture.sample(tf.constant(7), *parameters(), (0, 0))
     assert z.shape == (7, 3) and component.shape == (7,) and component.dtype == tf.int32
