@@ -18,6 +18,9 @@ LARGEST_DIM = 4
 # Samples that are summed over in one go.
 SAMPLE_BLOCK = 256
 
+# Relative error that a responsibility may have in float32: some roundings of a distance of a few units.
+RESPONSIBILITY_ROUNDING = 32 * 2.0**-24
+
 
 class Forward(NamedTuple):
     """What the backward programs need of the forward one.
@@ -37,7 +40,7 @@ class Forward(NamedTuple):
 
 def forward(z: tf.Tensor, components: Components) -> tuple[Forward, tf.Tensor]:
     """Log-density and score of z [N, L] under all K components, and the mean responsibilities [K]."""
-    joint = _log_joint(z, components)  # [N, K]
+    joint = log_joint(z, components)  # [N, K]
     shift = tf.reduce_max(joint, axis=1)  # [N]
     terms = tf.exp(joint - shift[:, tf.newaxis])
     # A product with ones, because the compiler does not vectorise sums along rows.
@@ -46,6 +49,17 @@ def forward(z: tf.Tensor, components: Components) -> tuple[Forward, tf.Tensor]:
     score = pull_to_samples(terms, z, components) / total
     mean_responsibilities = _weighted_mean(1 / total, terms)
     return Forward(log_prob, score, terms, total), mean_responsibilities
+
+
+def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
+    """log w_k + log N(z_n; loc_k, exp(logvar_k)) [N, K] for z [N, L]."""
+    loc, logvar, log_weight = components
+    scale = tf.exp(-0.5 * logvar)  # [K, L]
+    distance = sum(
+        tf.square(_difference(loc, z, axis) * scale[:, axis]) for axis in range(z.shape[1])
+    )
+    log_two_pi = tf.constant(math.log(2 * math.pi), z.dtype)
+    return log_weight - 0.5 * (tf.reduce_sum(logvar + log_two_pi, axis=1) + distance)
 
 
 def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
@@ -63,8 +77,8 @@ def gradient_at_components(
 ) -> ComponentsGradient:
     """Gradient of the same sum at the components.
 
-    By moments of z, in float64: with few dimensions the wider product costs little, and it leaves no
-    cancellation to guard against.
+    By moments of z, in float64: with few dimensions the wider product costs little, and its differences
+    leave no more error than the weights have.
     """
     wide = Components(*(tf.cast(part, tf.float64) for part in components))
     centre = tf.reduce_mean(wide.loc, axis=0)  # [L]
@@ -89,16 +103,6 @@ def _weighted_mean(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     rest = tf.matmul(weight[whole:], values[whole:], transpose_a=True)  # [1, K]
     total = tf.reduce_sum(sums, axis=0) + rest
     return total[0] / tf.cast(num_samples, values.dtype)
-
-
-def _log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
-    loc, logvar, log_weight = components
-    scale = tf.exp(-0.5 * logvar)  # [K, L]
-    distance = sum(
-        tf.square(_difference(loc, z, axis) * scale[:, axis]) for axis in range(z.shape[1])
-    )
-    log_two_pi = tf.constant(math.log(2 * math.pi), z.dtype)
-    return log_weight - 0.5 * (tf.reduce_sum(logvar + log_two_pi, axis=1) + distance)
 
 
 def _difference(loc: tf.Tensor, z: tf.Tensor, axis: int) -> tf.Tensor:

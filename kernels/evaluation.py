@@ -7,13 +7,19 @@ ones make them again by blocks.
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
 from tf_sintrovae.kernels import direct, expanded, streaming
-from tf_sintrovae.kernels.expanded import Components
-from tf_sintrovae.kernels.precision import at_safe_precision, with_checked_rounding
+from tf_sintrovae.kernels.expanded import Components, ComponentsGradient, pull_to_components
+from tf_sintrovae.kernels.precision import (
+    at_safe_precision,
+    centred,
+    is_accurate,
+    is_conditional,
+    responsibility_rounding,
+)
 from tf_sintrovae.kernels.streaming import Normaliser
 
 # Responsibilities kept for the backward program: up to 64 MiB in float32. Above, blocks.
@@ -21,6 +27,7 @@ RESIDENT_LIMIT = 2**24
 # Components above which a batch of unknown size is taken by blocks.
 UNKNOWN_BATCH_LIMIT = 4096
 
+Form = Literal["direct", "resident", "streamed"]
 
 # Gradients at what the forward program gave: "log_prob" [N] always, and either "mean" [K], at the mean of the
 # responsibilities, or "values" [N, K], at the responsibilities themselves (kept then, whatever their size).
@@ -44,16 +51,24 @@ class Forward(NamedTuple):
 def compiled(function: Callable) -> Callable:
     """Adds the argument `jit_compile`: compile with XLA, or trace the same source into the caller's graph.
 
-    Tapes do not look inside: they would keep every intermediate, and the gradients are analytic.
+    Tapes do not look inside: they would keep every intermediate, and the gradients are analytic. The form is
+    an argument, because a program traced for any batch size is used for known ones too.
     """
     jitted = tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
-    def call(*args, jit_compile: bool):
+    def call(*args, form: Form, jit_compile: bool):
         args = tf.nest.map_structure(tf.stop_gradient, args)
-        return (jitted if jit_compile else function)(*args)
+        return (jitted if jit_compile else function)(*args, form=form)
 
     return call
+
+
+def form_of(z: tf.Tensor, loc: tf.Tensor) -> Form:
+    """The form that suits the size of a problem."""
+    if is_large(z, loc):
+        return "streamed"
+    return "direct" if (loc.shape[1] or math.inf) <= direct.LARGEST_DIM else "resident"
 
 
 def is_large(z: tf.Tensor, loc: tf.Tensor) -> bool:
@@ -70,23 +85,13 @@ def is_large(z: tf.Tensor, loc: tf.Tensor) -> bool:
     return samples * components > RESIDENT_LIMIT
 
 
-def is_direct(z: tf.Tensor, loc: tf.Tensor) -> bool:
-    """Whether the problem has few dimensions, and no need of blocks."""
-    return (loc.shape[1] or math.inf) <= direct.LARGEST_DIM and not is_large(z, loc)
-
-
-def is_streamed(state: "Forward") -> bool:
-    """Whether the forward program kept nothing."""
-    return state.kept.shape[0] == 0
-
-
 @compiled
-def forward(z, loc, logvar, logits) -> Forward | direct.Forward:
+def forward(z, loc, logvar, logits, *, form: Form) -> Forward | direct.Forward:
     """Log-density of z [N, L], with what the backward programs need."""
-    if is_direct(z, loc):
+    if form == "direct":
         state, _ = direct.forward(z, _components(loc, logvar, logits))
         return state
-    of_size = _streamed if is_large(z, loc) else _resident
+    of_size = _streamed if form == "streamed" else _resident
 
     def run(typed_z, components):
         return of_size(typed_z, components, z.dtype)
@@ -95,24 +100,14 @@ def forward(z, loc, logvar, logits) -> Forward | direct.Forward:
 
 
 @compiled
-def resident_forward(z, loc, logvar, logits) -> Forward:
-    """`forward` that keeps the responsibilities whatever their size, for callers who ask for them."""
-
-    def run(typed_z, components):
-        return _resident(typed_z, components, z.dtype)
-
-    return at_safe_precision(run, z, loc, logvar, logits)
-
-
-@compiled
 def forward_and_mean_responsibilities(
-    z, loc, logvar, logits
+    z, loc, logvar, logits, *, form: Form
 ) -> tuple[Forward | direct.Forward, tf.Tensor]:
     """`forward`, and the mean [K] of the responsibilities over the N samples."""
-    if is_direct(z, loc):
+    if form == "direct":
         return direct.forward(z, _components(loc, logvar, logits))
-    state = forward(z, loc, logvar, logits, jit_compile=False)
-    if not is_streamed(state):
+    state = forward(z, loc, logvar, logits, form=form, jit_compile=False)
+    if form == "resident":
         return state, tf.reduce_mean(state.kept, axis=0)
 
     def run(typed_z, components):
@@ -122,7 +117,7 @@ def forward_and_mean_responsibilities(
 
 
 @compiled
-def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream) -> tf.Tensor:
+def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream, *, form: Form) -> tf.Tensor:
     """Gradient at z [N, L].
 
     Args:
@@ -132,8 +127,9 @@ def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream) -> tf.Te
         logits: [K] log weights.
         state: of the forward program.
         upstream: gradients at what it gave.
+        form: of the forward program.
     """
-    if isinstance(state, direct.Forward):
+    if form == "direct":
         if set(upstream) == {"log_prob"}:
             return state.score * upstream["log_prob"][:, tf.newaxis]
         weight = _resident_weight(state.terms / state.total, upstream)
@@ -149,34 +145,75 @@ def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream) -> tf.Te
         gradient = expanded.pull_to_samples(tf.cast(weight, typed_z.dtype), typed_z, components)
         return tf.cast(gradient, z.dtype)
 
-    run = stream if is_streamed(state) else resident
+    run = stream if form == "streamed" else resident
     return at_safe_precision(run, z, loc, logvar, logits)
 
 
 @compiled
-def parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream):
-    """Gradients at loc [K, L], logvar [K, L] and logits [K]; arguments as in `samples_gradient`."""
-    if isinstance(state, direct.Forward):
+def parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream, *, form: Form):
+    """Gradients at loc [K, L], logvar [K, L] and logits [K]; arguments as in `samples_gradient`.
+
+    Made of the responsibilities that the forward program found; where these sums nearly cancel, once more
+    from the start, all in float64.
+    """
+
+    def exact():
+        gradient = _exact_parameters_gradient(z, loc, logvar, logits, upstream, form)
+        values = gradient.loc, gradient.logvar, _of_logits(gradient, logits)
+        return tuple(tf.cast(value, z.dtype) for value in values)
+
+    if z.dtype == tf.float32 and not is_conditional(z):
+        return exact()
+    gradient, rounding = _parameters_gradient(z, loc, logvar, logits, state, upstream, form)
+    values = gradient.loc, gradient.logvar, _of_logits(gradient, logits)
+    if not is_conditional(z):
+        return values
+    return tf.cond(is_accurate(gradient, values[-1], rounding), lambda: values, exact)
+
+
+def _parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream, form: Form):
+    """The gradient by the forward program's state, and the relative error of its responsibilities."""
+    if form == "direct":
         weight = _resident_weight(state.terms / state.total, upstream)
         gradient = direct.gradient_at_components(weight, z, _components(loc, logvar, logits))
-    else:
-        gradient = _expanded_parameters_gradient(z, loc, logvar, logits, state, upstream)
-    of_weight = gradient.log_weight
-    of_logits = of_weight - tf.nn.softmax(logits) * tf.reduce_sum(of_weight)
-    return gradient.loc, gradient.logvar, of_logits
+        return gradient, direct.RESPONSIBILITY_ROUNDING
 
-
-def _expanded_parameters_gradient(z, loc, logvar, logits, state: Forward, upstream: Upstream):
     def stream(typed_z, components):
         factors = _streamed_factors(typed_z, components, state.normaliser, upstream)
         return streaming.gradient_at_components(typed_z, components, state.normaliser, *factors)
 
     def resident(typed_z, components):
         weight = tf.cast(_resident_weight(state.kept, upstream), typed_z.dtype)
-        return expanded.pull_to_components(weight, typed_z, components)
+        return pull_to_components(weight, typed_z, components)
 
-    run = stream if is_streamed(state) else resident
-    return with_checked_rounding(run, z, loc, logvar, logits)
+    def run(typed_z, components):
+        gradient = (stream if form == "streamed" else resident)(typed_z, components)
+        return ComponentsGradient(*(tf.cast(part, z.dtype) for part in gradient))
+
+    gradient = at_safe_precision(run, z, loc, logvar, logits)
+    return gradient, responsibility_rounding(z, loc, logvar)
+
+
+def _exact_parameters_gradient(
+    z, loc, logvar, logits, upstream: Upstream, form: Form
+) -> ComponentsGradient:
+    """The gradient in float64, without what the forward program found."""
+    z, components = centred(tf.float64, z, loc, logvar, logits)
+    upstream = {name: tf.cast(value, tf.float64) for name, value in upstream.items()}
+    if form == "streamed":
+        normaliser = streaming.normaliser(z, components, tf.float64)
+        factors = _streamed_factors(z, components, normaliser, upstream)
+        return streaming.gradient_at_components(z, components, normaliser, *factors)
+    log_joint = direct.log_joint if form == "direct" else expanded.log_joint
+    responsibilities = tf.nn.softmax(log_joint(z, components))  # [N, K]
+    return pull_to_components(_resident_weight(responsibilities, upstream), z, components)
+
+
+def _of_logits(gradient: ComponentsGradient, logits: tf.Tensor) -> tf.Tensor:
+    """Gradient [K] at the unnormalised log weights."""
+    of_weight = gradient.log_weight
+    weights = tf.nn.softmax(tf.cast(logits, of_weight.dtype))
+    return of_weight - weights * tf.reduce_sum(of_weight)
 
 
 def _components(loc, logvar, logits) -> Components:

@@ -50,21 +50,25 @@ def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> 
 
 
 class ComponentsGradient(NamedTuple):
-    """Gradients at a block of components, with the size of what was subtracted to get them.
+    """Gradients at a block of components, with the sizes that tell how far rounding may have moved them.
 
     Attributes:
         loc: [k, L].
         logvar: [k, L].
-        log_weight: [k].
-        loc_terms: [k, L] sum of the absolute values of the terms of `loc`.
-        logvar_terms: [k, L] the same of `logvar`.
+        log_weight: [k]; the size of its terms as well, where all weights have one sign.
+        loc_size: [k, L] bound of the sum of the absolute values of the terms of `loc`, likewise.
+        logvar_size: [k, L] the same of `logvar`.
+        loc_moments: [k, L] absolute values of the moments from whose difference `loc` was made.
+        logvar_moments: [k, L] the same of `logvar`.
     """
 
     loc: tf.Tensor
     logvar: tf.Tensor
     log_weight: tf.Tensor
-    loc_terms: tf.Tensor
-    logvar_terms: tf.Tensor
+    loc_size: tf.Tensor
+    logvar_size: tf.Tensor
+    loc_moments: tf.Tensor
+    logvar_moments: tf.Tensor
 
 
 def pull_to_components(
@@ -84,8 +88,10 @@ def pull_to_components(
         loc=precision * (first - away),
         logvar=0.5 * (precision * spread - mass),
         log_weight=total,
-        loc_terms=precision * (tf.abs(first) + tf.abs(away)),
-        logvar_terms=0.5 * precision * (tf.abs(second) + tf.abs(mixed) + tf.abs(square)),
+        loc_size=precision * tf.sqrt(tf.abs(spread * mass)),  # by Cauchy and Schwarz
+        logvar_size=0.5 * (precision * tf.abs(spread) + tf.abs(mass)),
+        loc_moments=precision * (tf.abs(first) + tf.abs(away)),
+        logvar_moments=0.5 * precision * (tf.abs(second) + tf.abs(mixed) + tf.abs(square)),
     )
 
 

@@ -88,10 +88,11 @@ def log_prob_and_mean_responsibilities(
 def _log_prob(jit_compile: bool) -> Callable:
     @tf.custom_gradient
     def function(*inputs):
-        state = evaluation.forward(*inputs, jit_compile=jit_compile)
+        programs = {"form": evaluation.form_of(*inputs[:2]), "jit_compile": jit_compile}
+        state = evaluation.forward(*inputs, **programs)
 
         def gradient(of_log_prob):
-            return _pull(_plain_log_prob, inputs, state, {"log_prob": of_log_prob}, jit_compile)
+            return _pull(_plain_log_prob, inputs, state, {"log_prob": of_log_prob}, programs)
 
         return state.log_prob, gradient
 
@@ -101,11 +102,12 @@ def _log_prob(jit_compile: bool) -> Callable:
 def _log_prob_and_responsibilities(jit_compile: bool) -> Callable:
     @tf.custom_gradient
     def function(*inputs):
-        state = evaluation.resident_forward(*inputs, jit_compile=jit_compile)
+        programs = {"form": "resident", "jit_compile": jit_compile}  # whatever the size
+        state = evaluation.forward(*inputs, **programs)
 
         def gradient(of_log_prob, of_values):
             upstream = {"log_prob": of_log_prob, "values": of_values}
-            return _pull(_plain, inputs, state, upstream, jit_compile)
+            return _pull(_plain, inputs, state, upstream, programs)
 
         return (state.log_prob, state.kept), gradient
 
@@ -115,22 +117,23 @@ def _log_prob_and_responsibilities(jit_compile: bool) -> Callable:
 def _log_prob_and_mean_responsibilities(mean_gradient: bool, jit_compile: bool) -> Callable:
     @tf.custom_gradient
     def function(*inputs):
-        state, mean = evaluation.forward_and_mean_responsibilities(*inputs, jit_compile=jit_compile)
+        programs = {"form": evaluation.form_of(*inputs[:2]), "jit_compile": jit_compile}
+        state, mean = evaluation.forward_and_mean_responsibilities(*inputs, **programs)
 
         def gradient(of_log_prob, of_mean):
             if not mean_gradient:
                 upstream = {"log_prob": of_log_prob}
-                return _pull(_plain_log_prob, inputs, state, upstream, jit_compile)
+                return _pull(_plain_log_prob, inputs, state, upstream, programs)
             upstream = {"log_prob": of_log_prob, "mean": of_mean}
-            return _pull(_plain_mean, inputs, state, upstream, jit_compile)
+            return _pull(_plain_mean, inputs, state, upstream, programs)
 
         return (state.log_prob, mean), gradient
 
     return tf.autograph.experimental.do_not_convert(function)
 
 
-def _pull(plain: Callable, inputs, state, upstream: Upstream, jit_compile: bool):
-    """Gradients at z, loc, logvar, logits.
+def _pull(plain: Callable, inputs, state, upstream: Upstream, programs: dict):
+    """Gradients at z, loc, logvar, logits, by the programs of that form.
 
     Two programs, so that a graph that needs only one of the gradients at z and at the parameters runs only
     that one.
@@ -138,13 +141,11 @@ def _pull(plain: Callable, inputs, state, upstream: Upstream, jit_compile: bool)
 
     def at_samples(*arguments):
         upstream = dict(zip(names, arguments[4:], strict=True))
-        return evaluation.samples_gradient(*arguments[:4], state, upstream, jit_compile=jit_compile)
+        return evaluation.samples_gradient(*arguments[:4], state, upstream, **programs)
 
     def at_parameters(*arguments):
         upstream = dict(zip(names, arguments[4:], strict=True))
-        return evaluation.parameters_gradient(
-            *arguments[:4], state, upstream, jit_compile=jit_compile
-        )
+        return evaluation.parameters_gradient(*arguments[:4], state, upstream, **programs)
 
     names, arguments = tuple(upstream), (*inputs, *upstream.values())
     of_z = _twice_differentiable(at_samples, plain, slice(0, 1))(*arguments)
@@ -196,17 +197,31 @@ def _plain_mean(*inputs) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _tensors(z, *parameters) -> list[tf.Tensor]:
-    """Converts to one floating type, float32 at least, and checks the ranks."""
+    """Converts to one floating type, float32 at least, and checks that the shapes fit."""
     z = tf.convert_to_tensor(z)
     tensors = [z, *(tf.convert_to_tensor(parameter) for parameter in parameters)]
+    shapes = _fitting_shapes(*(tensor.shape for tensor in tensors))
     wide = tf.float64 in [tensor.dtype for tensor in tensors]
-    ranks = [tensor.shape.rank for tensor in tensors]
-    if ranks[0] is None or ranks[0] < 2 or ranks[1:] != [2, 2, 1]:
+    return [
+        tf.cast(tf.ensure_shape(tensor, shape), tf.float64 if wide else tf.float32)
+        for tensor, shape in zip(tensors, shapes, strict=True)
+    ]
+
+
+def _fitting_shapes(z, loc, logvar, logits) -> tuple[tf.TensorShape, ...]:
+    """The arguments' shapes, each with what the others tell of it."""
+    try:
+        components = loc.merge_with(logvar).with_rank(2)  # [K, L]
+        size, dim = components[:1].merge_with(logits), components[1:].merge_with(z[-1:])
+        rows = z.with_rank_at_least(2)[:-1]
+        if rows.rank is None:
+            raise ValueError("unknown rank")
+        return rows + dim, size + dim, size + dim, size
+    except ValueError:
         raise ValueError(
             "expected z [..., N, L], loc [K, L], logvar [K, L] and logits [K], got shapes "
-            + ", ".join(str(tensor.shape) for tensor in tensors)
-        )
-    return [tf.cast(tensor, tf.float64 if wide else tf.float32) for tensor in tensors]
+            f"{z}, {loc}, {logvar}, {logits}"
+        ) from None
 
 
 def _flattened(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

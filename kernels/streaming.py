@@ -155,10 +155,10 @@ def gradient_at_components(
             return ComponentsGradient(*map(tf.add, totals, gradient))
 
         loc, _, log_weight = map(tf.zeros_like, block)
-        return tf.foldl(add, samples, ComponentsGradient(loc, loc, log_weight, loc, loc))
+        return tf.foldl(add, samples, ComponentsGradient(loc, loc, log_weight, *[loc] * 4))
 
     blocks = (*_component_blocks(components), _blocks(of_component, COMPONENT_BLOCK))
-    signature = ComponentsGradient(*[z.dtype] * 5)
+    signature = ComponentsGradient(*[z.dtype] * 7)
     gradients = tf.map_fn(of_components, blocks, fn_output_signature=signature)
     return ComponentsGradient(*(_joined(part, components.loc) for part in gradients))
 
@@ -196,7 +196,7 @@ def _sample_blocks(z, normaliser: Normaliser):
 def _blocks(x: tf.Tensor, largest: int, fill: float = 0.0) -> tf.Tensor:
     """Cuts [n, ...] into equal blocks [count, size, ...] of at most `largest` rows, padded with `fill`."""
     length = tf.shape(x)[0]
-    count = -(-length // largest)
+    count = tf.maximum(-(-length // largest), 1)
     size = -(-length // count)
     padding = [[0, count * size - length]] + [[0, 0]] * (x.shape.rank - 1)
     padded = tf.pad(x, padding, constant_values=tf.constant(fill, x.dtype))

@@ -212,7 +212,7 @@ def test_same_in_every_context(rng, context, L):
 
 
 def test_under_mirrored_strategy(rng):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     tensors = problems.as_tensors(problems.random_problem(rng), tf.float32)
     wanted = problems.gradients(mixture.log_prob, tensors, 1.0)
 
@@ -226,8 +226,9 @@ def test_under_mirrored_strategy(rng):
 
         return strategy.run(replica)
 
-    for a, w in zip(step(), wanted, strict=True):
-        np.testing.assert_allclose(a, w, rtol=1e-5, atol=1e-5)
+    for of_replicas, w in zip(step(), wanted, strict=True):
+        for a in strategy.experimental_local_results(of_replicas):
+            np.testing.assert_allclose(a, w, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16])
@@ -259,7 +260,54 @@ def test_only_what_is_asked_for_is_computed(rng):
     assert calls and set(calls) == {"PartitionedCall"}
 
 
-@pytest.mark.parametrize("shape", [(3,), ()])
-def test_shapes_are_checked(shape):
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(3,), (2, 3), (2, 3), (2,)],
+        [(), (2, 3), (2, 3), (2,)],
+        [(4, 2), (2, 3), (2, 3), (2,)],
+        [(4, 3), (2, 3), (2, 4), (2,)],
+        [(4, 3), (2, 3), (5, 3), (2,)],
+        [(4, 3), (2, 3), (2, 3), (5,)],
+    ],
+)
+def test_shapes_are_checked(shapes):
     with pytest.raises(ValueError, match=r"expected z \[..., N, L\]"):
-        mixture.log_prob(tf.zeros(shape), tf.zeros((2, 3)), tf.zeros((2, 3)), tf.zeros(2))
+        mixture.log_prob(*map(tf.zeros, shapes))
+
+
+def test_unknown_sizes_are_taken_from_the_other_arguments(rng):
+    z, *parameters = problems.as_tensors(problems.random_problem(rng, L=2), tf.float32)
+    unknown = tf.function(
+        mixture.log_prob,
+        input_signature=[tf.TensorSpec((None, None))] * 3 + [tf.TensorSpec((None,))],
+    )
+    known_loc = tf.function(
+        lambda z: mixture.log_prob(z, *parameters),
+        input_signature=[tf.TensorSpec((None, None))],
+    )
+    wanted = mixture.log_prob(z, *parameters)
+    np.testing.assert_allclose(unknown(z, *parameters), wanted, rtol=1e-5)
+    np.testing.assert_allclose(known_loc(z), wanted, rtol=1e-5)
+
+
+@dims
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_no_samples(rng, jit_compile, L):
+    _, *parameters = problems.as_tensors(problems.random_problem(rng, L=L), tf.float32)
+    functions = (
+        mixture.log_prob,
+        mixture.log_prob_and_responsibilities,
+        mixture.log_prob_and_mean_responsibilities,
+    )
+    for function in functions:
+        tensors = [tf.zeros((0, L)), *parameters]
+        outputs = tf.nest.flatten(function(*tensors, jit_compile=jit_compile))
+        assert outputs[0].shape == (0,)
+        of_z, *others = problems.gradients(
+            lambda *args, f=function: tf.nest.flatten(f(*args, jit_compile=jit_compile))[0],
+            tensors,
+            1.0,
+        )
+        assert of_z.shape == (0, L)
+        assert all(np.all(gradient == 0) for gradient in others)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from tests.kernels import problems
-from tf_sintrovae.kernels import mixture, precision
+from tf_sintrovae.kernels import evaluation, mixture, precision
 
 # Few shapes: each compiles once.
 shapes = st.sampled_from([(64, 1, 1), (48, 4, 2), (96, 3, 32)])
@@ -29,12 +29,13 @@ def float32_problem(seed, shape, **options):
     return [np.float64(np.float32(array)) for array in problem]
 
 
-def check_contract(problem):
+def check_contract(problem, upstream=None):
     narrow, wide = (problems.as_tensors(problem, dtype) for dtype in (tf.float32, tf.float64))
     wanted = problems.expected(*wide)[0].numpy()
     error = np.abs(np.float64(mixture.log_prob(*narrow)) - wanted)
     np.testing.assert_array_less(error, 1e-3 + 1e-5 * np.abs(wanted))
-    upstream = 1.0 + 0.5 * np.cos(np.arange(len(wanted)))
+    if upstream is None:
+        upstream = 1.0 + 0.5 * np.cos(np.arange(len(wanted)))
     actual = problems.gradients(mixture.log_prob, narrow, upstream)
     wanted = problems.gradients(lambda *a: problems.expected(*a)[0], wide, upstream)
     for name, a, w in zip(("z", "loc", "logvar", "logits"), actual, wanted, strict=True):
@@ -53,6 +54,48 @@ def test_float32_keeps_the_contract(seed, shape, spread, logvar, width, deviatio
     check_contract(
         float32_problem(seed, shape, spread=spread, logvar=limits, deviations=deviations)
     )
+
+
+def maximised(z, num_components, rounds):
+    """Parameters by some rounds of expectation maximisation: where the gradients nearly vanish."""
+    rng = np.random.default_rng(3)
+    loc = z[rng.integers(0, len(z), num_components)]
+    logvar, logits = np.zeros_like(loc), np.zeros(num_components)
+    for _ in range(rounds):
+        values = problems.expected(*problems.as_tensors((z, loc, logvar, logits), tf.float64))[1]
+        values = values.numpy()  # [N, K]
+        total = values.sum(0)[:, np.newaxis]
+        loc = values.T @ z / total
+        logvar = np.log(np.maximum(values.T @ z**2 / total - loc**2, 1e-4))
+        logits = np.log(total[:, 0] / len(z))
+    return loc, logvar, logits
+
+
+@pytest.mark.parametrize("L", [2, 8, 32])
+@pytest.mark.parametrize("rounds", [10, 100])
+def test_gradients_of_parameters_keep_the_contract_near_an_optimum(L, rounds):
+    z, *_ = problems.random_problem(np.random.default_rng(5), N=2000, K=8, L=L)
+    problem = [np.float64(np.float32(array)) for array in (z, *maximised(z, 8, rounds))]
+    check_contract(problem, np.ones(2000))
+
+
+@pytest.mark.parametrize("L", [2, 8, 32])
+def test_gradient_of_balanced_weights_keeps_the_contract(L):
+    """Samples in the middle of two equal components: what one weight gains the other loses."""
+    rng = np.random.default_rng(0)
+    direction = np.full(L, 6.0 / np.sqrt(L))
+    loc = np.stack([direction, -direction])
+    z = 0.01 * rng.normal(size=(256, L))
+    problem = [np.float64(np.float32(a)) for a in (z, loc, np.zeros((2, L)), np.zeros(2))]
+    check_contract(problem, np.ones(256))
+
+
+@pytest.mark.parametrize("L", [2, 8])
+def test_large_problems_keep_the_contract_near_an_optimum(L, monkeypatch):
+    monkeypatch.setattr(evaluation, "RESIDENT_LIMIT", 0)
+    z, *_ = problems.random_problem(np.random.default_rng(5), N=1500, K=8, L=L)
+    problem = [np.float64(np.float32(array)) for array in (z, *maximised(z, 8, 30))]
+    check_contract(problem, np.ones(1500))
 
 
 def test_equal_components_leave_only_rounding_in_the_gradient_of_their_weights():

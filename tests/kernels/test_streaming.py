@@ -80,20 +80,17 @@ def test_compiled_programs_hold_no_large_array():
     """No buffer of forward or backward has N * K elements, or more than a block of the joint density."""
     N, K, L = 5_000, 6_000, 4
     inputs = [tf.zeros(s) for s in ((N, L), (K, L), (K, L), (K,))]
-    programs = {
-        "forward": inputs,
-        "samples_gradient": inputs,
-        "parameters_gradient": inputs,
-    }
     state = evaluation.Forward(
         tf.zeros(N), tf.zeros((0, 0)), streaming.Normaliser(tf.zeros(N, tf.float64), tf.zeros(N))
     )
     upstream = {"log_prob": tf.ones(N), "mean": tf.ones(K)}
-    for name in programs:
+    for name in ("forward", "samples_gradient", "parameters_gradient"):
         function = getattr(evaluation, name).__wrapped__
         arguments = inputs if name == "forward" else [*inputs, state, upstream]
         jitted = tf.function(function, jit_compile=True, autograph=False)
-        program = jitted.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
+        program = jitted.experimental_get_compiler_ir(*arguments, form="streamed")(
+            stage="optimized_hlo"
+        )
         sizes = [
             math.prod(map(int, shape.split(",")))
             for shape in re.findall(r"\b(?:f32|f64|pred)\[([\d,]+)\]", program)
@@ -136,3 +133,36 @@ def test_batch_of_unknown_size(small_blocks, monkeypatch, K, streams):
 
     any_size = tf.function(of_z, input_signature=[tf.TensorSpec((None, 2), tf.float64)])
     np.testing.assert_allclose(any_size(tensors[0]), of_z(tensors[0]), rtol=1e-10, atol=1e-12)
+
+
+def test_a_known_size_is_not_served_by_a_program_for_any(monkeypatch):
+    """The form follows the size, whatever was traced before."""
+    tensors = problems.as_tensors(
+        problems.random_problem(np.random.default_rng(0), N=20, K=6, L=9), tf.float32
+    )
+    any_batch = [tf.TensorSpec((None, 9)), *(tf.TensorSpec(t.shape) for t in tensors[1:])]
+    tf.function(mixture.log_prob, input_signature=any_batch)(*tensors)
+    traced = []
+    streamed = streaming.normaliser
+    monkeypatch.setattr(streaming, "normaliser", lambda *a: traced.append(a) or streamed(*a))
+    monkeypatch.setattr(evaluation, "RESIDENT_LIMIT", 100)
+    density = mixture.log_prob(*tensors)
+    assert traced
+    np.testing.assert_allclose(density, problems.expected(*tensors)[0], rtol=1e-5)
+
+
+def test_empty_batch_of_an_unknown_size(monkeypatch):
+    monkeypatch.setattr(evaluation, "UNKNOWN_BATCH_LIMIT", 3)
+    _, *parameters = problems.as_tensors(
+        problems.random_problem(np.random.default_rng(0), K=6, L=9), tf.float32
+    )
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 9))])
+    def gradients(z):
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            density = mixture.log_prob(z, *parameters, jit_compile=False)
+        return density, tape.gradient(density, parameters)
+
+    density, values = gradients(tf.zeros((0, 9)))
+    assert density.shape == (0,) and all(np.all(value == 0) for value in values)
