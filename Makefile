@@ -41,6 +41,7 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.training_step
 	$(BIN)/python -m benchmarks.step_profile
 	$(BIN)/python -m benchmarks.input_pipeline
+	$(BIN)/python -m benchmarks.export
 
 build-file: .venv/installed
 	$(BIN)/python -m tests.build_file

@@ -3,7 +3,8 @@
     python -m benchmarks.kernels [--output=kernels.json]
 
 Each oneDNN setting runs in a process of its own, because TensorFlow reads it once, when it starts. Times are
-medians of interleaved rounds after a warm-up, of forward and backward with every gradient.
+medians of interleaved rounds after a warm-up, of forward and backward with every gradient. Memory is
+measured in a process of its own for each size.
 """
 
 import argparse
@@ -12,8 +13,10 @@ import math
 from benchmarks import harness
 
 SIZES = [(100, 32, 12_800), (100, 128, 3_200), (64, 2, 51_200)]  # (K, L, N)
-LARGE = (100_000, 32, 4_096)
-SWEEPS = {"K": [12_500, 25_000, 50_000, 100_000], "N": [125_000, 250_000, 500_000, 1_000_000]}
+SWEEPS = {
+    "K": [(K, 32, 4_096) for K in (12_500, 25_000, 50_000, 100_000)],
+    "N": [(100, 32, N) for N in (125_000, 250_000, 500_000, 1_000_000)],
+}
 
 
 def main() -> None:
@@ -21,32 +24,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", help="write the results here, as JSON")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--size", help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        harness.write_json(options.child, PARTS[options.part]())
+        size = map(int, options.size.split(","))
+        harness.write_json(options.child, [PARTS[options.part](*size)])
         return
     results = {"machine": harness.machine(), "settings": []}
     print(results["machine"])
     for onednn in ("0", "1"):
-        results["settings"].append({"onednn": onednn, "speed": in_process("speed", onednn)})
+        results["settings"].append({"onednn": onednn, "speed": in_process("speed", onednn, SIZES)})
         print(f"\noneDNN {onednn}: forward + backward; ratios to the kernel, and of the kernel")
         print(harness.table(results["settings"][-1]["speed"]))
-    results["growth"] = in_process("growth", "0")
+    results["growth"] = growth()
     print("\ngrowth: seconds, MiB above the start, and the slope in log-log (1 is linear)")
     print(harness.table(results["growth"]))
     if options.output:
         harness.write_json(options.output, results)
 
 
-def in_process(part: str, onednn: str) -> list[dict]:
-    """Measures one part in a fresh process."""
-    return harness.in_process("benchmarks.kernels", onednn, f"--part={part}")
-
-
-def speeds() -> list[dict]:
-    """`speed` of every size."""
-    return [speed(*size) for size in SIZES]
+def in_process(part: str, onednn: str, sizes: list[tuple[int, int, int]]) -> list[dict]:
+    """Measures each size in a fresh process."""
+    return [
+        row
+        for size in sizes
+        for row in harness.in_process(
+            "benchmarks.kernels", onednn, f"--part={part}", "--size=" + ",".join(map(str, size))
+        )
+    ]
 
 
 def speed(K: int, L: int, N: int, repeats: int = 15) -> dict:
@@ -54,6 +60,8 @@ def speed(K: int, L: int, N: int, repeats: int = 15) -> dict:
     import tensorflow as tf
 
     tensors = problem(K, L, N)
+    # Where the gradient at the weights vanishes, so that all are made again in float64.
+    balanced = [tensors[0], *(0 * tensor for tensor in tensors[1:])]
     far = [tensors[0] * 6, tensors[1] * 6, *tensors[2:]]  # beyond what float32 products may meet
     kernel = tf.function(value_and_gradients(kernel_log_prob()))
     tfp_graph = tf.function(value_and_gradients(tfp_log_prob))
@@ -61,11 +69,12 @@ def speed(K: int, L: int, N: int, repeats: int = 15) -> dict:
     products, operands = matrix_products(K, L, N)
     seconds = harness.interleaved_medians(
         {
-            "kernel": lambda: wait(kernel(*tensors)),
-            "float64": lambda: wait(kernel(*far)),
-            "graph": lambda: wait(tfp_graph(*tensors)),
-            "xla": lambda: wait(tfp_xla(*tensors)),
-            "products": lambda: wait(products(*operands)),
+            "kernel": lambda: harness.wait(kernel(*tensors)),
+            "float64": lambda: harness.wait(kernel(*far)),
+            "again": lambda: harness.wait(kernel(*balanced)),
+            "graph": lambda: harness.wait(tfp_graph(*tensors)),
+            "xla": lambda: harness.wait(tfp_xla(*tensors)),
+            "products": lambda: harness.wait(products(*operands)),
         },
         repeats,
     )
@@ -78,6 +87,7 @@ def speed(K: int, L: int, N: int, repeats: int = 15) -> dict:
         "TFP XLA x": seconds["xla"] / seconds["kernel"],
         "of products x": seconds["kernel"] / seconds["products"],
         "float64 form x": seconds["float64"] / seconds["kernel"],
+        "made again x": seconds["again"] / seconds["kernel"],
         **errors(kernel, tfp_graph, tensors),
     }
 
@@ -100,18 +110,14 @@ def errors(kernel, reference, tensors) -> dict:
 
 
 def growth() -> list[dict]:
-    """Time and memory of the large problem, over K at N = 4,096, and over N at K = 100 (L = 32)."""
-    K, L, N = LARGE
+    """Time and memory over K at N = 4,096, and over N at K = 100 (L = 32)."""
     return [
-        {"sweep": "large", **cost(K, L, N), "slope": None},
-        *sweep("K", [(size, L, N) for size in SWEEPS["K"]]),
-        *sweep("N", [(100, L, size) for size in SWEEPS["N"]]),
+        row for name, sizes in SWEEPS.items() for row in sweep(name, in_process("cost", "0", sizes))
     ]
 
 
-def sweep(name: str, sizes: list[tuple[int, int, int]]) -> list[dict]:
+def sweep(name: str, rows: list[dict]) -> list[dict]:
     """Costs of growing problems, each with its slope from the first."""
-    rows = [cost(*size) for size in sizes]
     first = rows[0]
     for row in rows:
         ratio = row["K"] * row["N"] / (first["K"] * first["N"])
@@ -128,8 +134,10 @@ def cost(K: int, L: int, N: int, repeats: int = 3) -> dict:
 
     tensors = problem(K, L, N)
     function = tf.function(value_and_gradients(kernel_log_prob()))
-    grown = harness.peak_growth(lambda: wait(function(*tensors)))
-    seconds = harness.interleaved_medians({"": lambda: wait(function(*tensors))}, repeats, 0)[""]
+    grown = harness.peak_growth(lambda: harness.wait(function(*tensors)))
+    seconds = harness.interleaved_medians(
+        {"": lambda: harness.wait(function(*tensors))}, repeats, 0
+    )[""]
     return {"K": K, "L": L, "N": N, "seconds": seconds, "MiB": grown / 2**20}
 
 
@@ -188,13 +196,7 @@ def matrix_products(K: int, L: int, N: int):
     return products, (draw((N, 2 * L)), draw((K, 2 * L)), draw((N, K)))
 
 
-def wait(outputs) -> None:
-    """Returns when all outputs are there, on a GPU too."""
-    for output in outputs:
-        output.numpy()
-
-
-PARTS = {"speed": speeds, "growth": growth}
+PARTS = {"speed": speed, "cost": cost}
 
 if __name__ == "__main__":
     main()

@@ -7,7 +7,7 @@ import time
 import pytest
 import tensorflow as tf
 
-from benchmarks import batch_norm, harness, kernels, step_profile, training_step
+from benchmarks import batch_norm, export, harness, kernels, step_profile, training_step
 
 TINY = ((2,), 8, 2, 3, (4,), {"beta_neg": 1.0})
 
@@ -16,7 +16,7 @@ def test_kernels():
     row = kernels.speed(5, 3, 50, repeats=1)
     assert row["kernel ms"] > 0
     assert row["error nats"] < 1e-4
-    rows = kernels.sweep("N", [(3, 2, 40), (3, 2, 80)])
+    rows = kernels.sweep("N", [kernels.cost(3, 2, size) for size in (40, 80)])
     assert [row["N"] for row in rows] == [40, 80]
 
 
@@ -39,6 +39,13 @@ def test_step_profile(monkeypatch):
     # Log-densities of two calls, gradients of each where one is needed, and two draws of noise.
     assert rows["compiled kernels and noise"]["operations a step"] >= 6
     assert rows["dense and convolutional layers"]["operations a step"] >= 20
+
+
+def test_export(monkeypatch):
+    monkeypatch.setattr(export, "SETTINGS", {"tiny": ((4, 4, 1), 2, 3, (3,))})
+    rows = export.measure("tiny", repeats=1)
+    assert [row["signature"] for row in rows] == list(export.SIGNATURES)
+    assert all(row["first call, worst ms"] > 0 for row in rows)
 
 
 def test_batch_norm():

@@ -1,0 +1,109 @@
+"""Latency of the exported model's signatures for batches of 1 to 20, in a random order after a warm-up.
+
+    python -m benchmarks.export [--settings=digits,fmnist] [--output=export.json]
+
+Nothing compiles for a new batch size: what the largest batch takes beyond the smallest is its work. "worst
+/ median" is the largest ratio of the first call of a size to the median of later calls of that size. Each
+oneDNN setting runs in a process of its own.
+"""
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+
+from benchmarks import harness
+
+SETTINGS = {
+    # name: (shape, L, K, widths)
+    "digits": ((8, 8, 1), 8, 10, (32, 64)),
+    "fmnist": ((28, 28, 1), 32, 100, (64, 128)),
+}
+SIGNATURES = ("encode", "decode", "sample", "responsibilities", "score")
+BATCHES = range(1, 21)
+
+
+def main() -> None:
+    """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--settings", default=",".join(SETTINGS), help="which of the settings")
+    parser.add_argument("--output", help="write the results here, as JSON")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        names = options.settings.split(",")
+        rows = [row for name in names for row in measure(name)]
+        harness.write_json(options.child, rows)
+        return
+    results = {"machine": harness.machine(), "onednn": {}}
+    print(results["machine"])
+    for onednn in ("0", "1"):
+        rows = harness.in_process("benchmarks.export", onednn, f"--settings={options.settings}")
+        results["onednn"][onednn] = rows
+        print(f"\nTF_ENABLE_ONEDNN_OPTS={onednn}\n{harness.table(rows)}")
+    if options.output:
+        harness.write_json(options.output, results)
+
+
+def measure(setting: str, repeats: int = 5) -> list[dict]:
+    """A row for each signature: milliseconds of the first call of a size, and against later ones."""
+    import tensorflow as tf
+
+    from tf_sintrovae import export, networks, priors
+    from tf_sintrovae.model import SoftIntroVAE
+
+    shape, latent_dim, num_components, widths = SETTINGS[setting]
+    encoder, decoder = networks.build_networks(shape, latent_dim, widths)
+    model = SoftIntroVAE(encoder, decoder, priors.MixturePrior(num_components, latent_dim))
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(
+            servable := export.Servable(model, (0.0, 1.0)), folder, signatures=servable.signatures
+        )
+        signatures = tf.saved_model.load(folder).signatures
+    return [
+        {"setting": setting, "signature": name}
+        | _latency(_call(signatures[name], name, shape, latent_dim), repeats)
+        for name in SIGNATURES
+    ]
+
+
+def _latency(call, repeats: int) -> dict:
+    sizes = list(BATCHES)
+    random.Random(0).shuffle(sizes)
+    call(sizes[-1])  # the warm-up, of a size that comes last
+    first = {size: _seconds(call, size) for size in sizes}
+    later = {
+        size: statistics.median(_seconds(call, size) for _ in range(repeats)) for size in sizes
+    }
+    return {
+        "first call, worst ms": 1e3 * max(first.values()),
+        "later, 1 ms": 1e3 * later[BATCHES[0]],
+        "later, 20 ms": 1e3 * later[BATCHES[-1]],
+        "worst / median": max(first[size] / later[size] for size in sizes),
+    }
+
+
+def _seconds(call, size: int) -> float:
+    start = time.perf_counter()
+    call(size)
+    return time.perf_counter() - start
+
+
+def _call(signature, name: str, shape, latent_dim: int):
+    """A function of a batch size that runs a signature and waits for what it gives."""
+    import tensorflow as tf
+
+    seed = tf.constant([0, 1])
+    arguments = {
+        "encode": lambda size: {"x": tf.zeros((size, *shape))},
+        "decode": lambda size: {"z": tf.zeros((size, latent_dim))},
+        "sample": lambda size: {"num_samples": tf.constant(size), "seed": seed},
+        "responsibilities": lambda size: {"z": tf.zeros((size, latent_dim))},
+        "score": lambda size: {"x": tf.zeros((size, *shape)), "seed": seed},
+    }[name]
+    return lambda size: harness.wait(signature(**arguments(size)).values())
+
+
+if __name__ == "__main__":
+    main()
