@@ -18,8 +18,8 @@ LARGEST_DIM = 4
 # Samples that are summed over in one go.
 SAMPLE_BLOCK = 256
 
-# Relative error that a responsibility may have in float32: some roundings of a distance of a few units.
-RESPONSIBILITY_ROUNDING = 32 * 2.0**-24
+# Relative error that a float32 responsibility may have, beside that of the distance: a few roundings.
+RESPONSIBILITY_ROUNDING = 8 * 2.0**-24
 
 
 class Forward(NamedTuple):

@@ -12,13 +12,20 @@ from typing import Literal, NamedTuple
 import tensorflow as tf
 
 from tf_sintrovae.kernels import direct, expanded, streaming
-from tf_sintrovae.kernels.expanded import Components, ComponentsGradient, pull_to_components
+from tf_sintrovae.kernels.expanded import (
+    Components,
+    ComponentsGradient,
+    pull_to_components,
+    pull_to_samples,
+)
 from tf_sintrovae.kernels.precision import (
+    FLOAT32_ROUNDING,
     at_safe_precision,
     centred,
-    is_accurate,
+    components_are_accurate,
     is_conditional,
     responsibility_rounding,
+    samples_are_accurate,
 )
 from tf_sintrovae.kernels.streaming import Normaliser
 
@@ -120,6 +127,9 @@ def forward_and_mean_responsibilities(
 def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream, *, form: Form) -> tf.Tensor:
     """Gradient at z [N, L].
 
+    Made of the responsibilities that the forward program found; where the components' pulls nearly cancel
+    on all samples, once more from the start, all in float64.
+
     Args:
         z: [N, L] samples.
         loc: [K, L] means.
@@ -129,6 +139,29 @@ def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream, *, form:
         upstream: gradients at what it gave.
         form: of the forward program.
     """
+
+    def exact():
+        gradient = _exact_gradient(z, loc, logvar, logits, upstream, form, at_samples=True)
+        return tf.cast(gradient, z.dtype)
+
+    if z.dtype == tf.float32 and not is_conditional(z):
+        return exact()
+    gradient = _samples_gradient(z, loc, logvar, logits, state, upstream, form)
+    if not is_conditional(z):
+        return gradient
+    accurate = samples_are_accurate(
+        gradient,
+        _size(upstream),
+        state.log_prob,
+        _largest_responsibility(state),
+        _components(loc, logvar, logits),
+        _rounding(z, loc, logvar, form),
+    )
+    return tf.cond(accurate, lambda: gradient, exact)
+
+
+def _samples_gradient(z, loc, logvar, logits, state, upstream: Upstream, form: Form) -> tf.Tensor:
+    """The gradient by the forward program's state."""
     if form == "direct":
         if set(upstream) == {"log_prob"}:
             return state.score * upstream["log_prob"][:, tf.newaxis]
@@ -142,7 +175,7 @@ def samples_gradient(z, loc, logvar, logits, state, upstream: Upstream, *, form:
 
     def resident(typed_z, components):
         weight = _resident_weight(state.kept, upstream)
-        gradient = expanded.pull_to_samples(tf.cast(weight, typed_z.dtype), typed_z, components)
+        gradient = pull_to_samples(tf.cast(weight, typed_z.dtype), typed_z, components)
         return tf.cast(gradient, z.dtype)
 
     run = stream if form == "streamed" else resident
@@ -158,25 +191,25 @@ def parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream, *, fo
     """
 
     def exact():
-        gradient = _exact_parameters_gradient(z, loc, logvar, logits, upstream, form)
+        gradient = _exact_gradient(z, loc, logvar, logits, upstream, form, at_samples=False)
         values = gradient.loc, gradient.logvar, _of_logits(gradient, logits)
         return tuple(tf.cast(value, z.dtype) for value in values)
 
     if z.dtype == tf.float32 and not is_conditional(z):
         return exact()
-    gradient, rounding = _parameters_gradient(z, loc, logvar, logits, state, upstream, form)
+    gradient = _parameters_gradient(z, loc, logvar, logits, state, upstream, form)
     values = gradient.loc, gradient.logvar, _of_logits(gradient, logits)
     if not is_conditional(z):
         return values
-    return tf.cond(is_accurate(gradient, values[-1], rounding), lambda: values, exact)
+    accurate = components_are_accurate(gradient, values[-1], _rounding(z, loc, logvar, form))
+    return tf.cond(accurate, lambda: values, exact)
 
 
 def _parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream, form: Form):
-    """The gradient by the forward program's state, and the relative error of its responsibilities."""
+    """The gradients by the forward program's state."""
     if form == "direct":
         weight = _resident_weight(state.terms / state.total, upstream)
-        gradient = direct.gradient_at_components(weight, z, _components(loc, logvar, logits))
-        return gradient, direct.RESPONSIBILITY_ROUNDING
+        return direct.gradient_at_components(weight, z, _components(loc, logvar, logits))
 
     def stream(typed_z, components):
         factors = _streamed_factors(typed_z, components, state.normaliser, upstream)
@@ -190,23 +223,49 @@ def _parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream, form
         gradient = (stream if form == "streamed" else resident)(typed_z, components)
         return ComponentsGradient(*(tf.cast(part, z.dtype) for part in gradient))
 
-    gradient = at_safe_precision(run, z, loc, logvar, logits)
-    return gradient, responsibility_rounding(z, loc, logvar)
+    return at_safe_precision(run, z, loc, logvar, logits)
 
 
-def _exact_parameters_gradient(
-    z, loc, logvar, logits, upstream: Upstream, form: Form
-) -> ComponentsGradient:
-    """The gradient in float64, without what the forward program found."""
+def _exact_gradient(
+    z, loc, logvar, logits, upstream: Upstream, form: Form, at_samples: bool
+) -> tf.Tensor | ComponentsGradient:
+    """The gradient at the samples or at the components, in float64, from the arguments alone."""
     z, components = centred(tf.float64, z, loc, logvar, logits)
     upstream = {name: tf.cast(value, tf.float64) for name, value in upstream.items()}
     if form == "streamed":
         normaliser = streaming.normaliser(z, components, tf.float64)
         factors = _streamed_factors(z, components, normaliser, upstream)
-        return streaming.gradient_at_components(z, components, normaliser, *factors)
+        pull = streaming.gradient_at_samples if at_samples else streaming.gradient_at_components
+        return pull(z, components, normaliser, *factors)
     log_joint = direct.log_joint if form == "direct" else expanded.log_joint
     responsibilities = tf.nn.softmax(log_joint(z, components))  # [N, K]
-    return pull_to_components(_resident_weight(responsibilities, upstream), z, components)
+    pull = pull_to_samples if at_samples else pull_to_components
+    return pull(_resident_weight(responsibilities, upstream), z, components)
+
+
+def _rounding(z, loc, logvar, form: Form):
+    """Relative error that a float32 responsibility may have: in any case, and for each squared distance."""
+    if form == "direct":
+        return direct.RESPONSIBILITY_ROUNDING, FLOAT32_ROUNDING
+    return responsibility_rounding(z, loc, logvar), 0.0
+
+
+def _size(upstream: Upstream) -> tf.Tensor:
+    """[N] how much the gradients upstream weigh for each sample."""
+    size = tf.abs(upstream["log_prob"])
+    if "mean" in upstream:
+        share = upstream["mean"] / tf.cast(tf.shape(size)[0], size.dtype)
+        size += 2 * tf.reduce_max(tf.abs(share))
+    if "values" in upstream:
+        size += 2 * tf.reduce_max(tf.abs(upstream["values"]), axis=1)
+    return size
+
+
+def _largest_responsibility(state: Forward | direct.Forward) -> tf.Tensor:
+    """[N]: the total of a sample is relative to its largest joint density."""
+    if isinstance(state, direct.Forward):
+        return 1 / state.total[:, 0]
+    return tf.exp(-state.normaliser.log_total)
 
 
 def _of_logits(gradient: ComponentsGradient, logits: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ host. XLA's GPU runtime does read a conditional's predicate there, though, and f
 TF32: where a GPU is present every call computes in float64 and there is no conditional.
 """
 
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -20,6 +21,11 @@ FLOAT32_LIMIT = 1024.0
 FLOAT32_ROUNDING = 2.0**-24
 # Error that a gradient may have by its estimate, relative to its norm: half of the promised 1e-4.
 GRADIENT_TOLERANCE = 5e-5
+# Squared distance, in standard deviations, of most samples from the components that matter to them.
+CONSIDERABLE_DISTANCE = 24.0
+
+# Relative error that a responsibility may have: a scalar, and one for each unit of squared distance.
+Rounding = tuple[tf.Tensor | float, tf.Tensor | float]
 
 
 def at_safe_precision(
@@ -62,8 +68,8 @@ def responsibility_rounding(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> 
     return FLOAT32_ROUNDING * (4.0 + of_joint)
 
 
-def is_accurate(
-    gradient: ComponentsGradient, of_logits: tf.Tensor, rounding: tf.Tensor
+def components_are_accurate(
+    gradient: ComponentsGradient, of_logits: tf.Tensor, rounding: Rounding
 ) -> tf.Tensor:
     """Whether gradients at the components are accurate to the tolerance, by an estimate: a boolean.
 
@@ -75,9 +81,11 @@ def is_accurate(
         of_logits: [K], made of `gradient.log_weight`.
         rounding: relative error of a responsibility.
     """
+    constant, of_distance = rounding
+    of_terms = constant + of_distance * CONSIDERABLE_DISTANCE
 
     def holds(value, size, moments):
-        error = rounding * tf.norm(size) + FLOAT32_ROUNDING * tf.norm(moments)
+        error = of_terms * tf.norm(size) + FLOAT32_ROUNDING * tf.norm(moments)
         return error <= GRADIENT_TOLERANCE * tf.norm(value)
 
     # One component's weight is 1 whatever its logit, and that gradient is zero.
@@ -87,6 +95,39 @@ def is_accurate(
         & holds(gradient.logvar, gradient.logvar_size, gradient.logvar_moments)
         & (of_weights | (tf.size(of_logits) == 1))
     )
+
+
+def samples_are_accurate(
+    gradient: tf.Tensor,
+    upstream: tf.Tensor,
+    log_prob: tf.Tensor,
+    largest: tf.Tensor,
+    components: Components,
+    rounding: Rounding,
+) -> tf.Tensor:
+    """Whether the gradient at the samples is accurate to the tolerance, by an estimate: a boolean.
+
+    A sample is pulled to several components, and the pulls may cancel. Rounding moves a responsibility by
+    itself times the others' sum; a component pulls at most as its distance, which the density bounds.
+
+    Args:
+        gradient: [N, L] float32.
+        upstream: [N] size of the gradient at the log-density.
+        log_prob: [N].
+        largest: [N] each sample's largest responsibility.
+        components: all K of them.
+        rounding: relative error of a responsibility.
+    """
+    _, logvar, log_weight = components
+    log_two_pi = tf.constant(math.log(2 * math.pi), logvar.dtype)
+    peak = tf.reduce_max(log_weight - 0.5 * tf.reduce_sum(logvar + log_two_pi, axis=1))
+    distance = (
+        tf.maximum(2 * (peak - log_prob), 0) + 2
+    )  # [N] squared, of the components that matter
+    pull = tf.sqrt(tf.reduce_max(tf.exp(-logvar)) * distance)
+    constant, of_distance = rounding
+    moved = 2 * (1 - largest) * (constant + of_distance * distance)
+    return tf.norm(upstream * moved * pull) <= GRADIENT_TOLERANCE * tf.norm(gradient)
 
 
 def is_conditional(z: tf.Tensor) -> bool:

@@ -85,7 +85,7 @@ def test_gradient_of_balanced_weights_keeps_the_contract(L):
     rng = np.random.default_rng(0)
     direction = np.full(L, 6.0 / np.sqrt(L))
     loc = np.stack([direction, -direction])
-    z = 0.01 * rng.normal(size=(256, L))
+    z = 1e-4 * rng.normal(size=(256, L))
     problem = [np.float64(np.float32(a)) for a in (z, loc, np.zeros((2, L)), np.zeros(2))]
     check_contract(problem, np.ones(256))
 
