@@ -186,8 +186,8 @@ def _samples_gradient(z, loc, logvar, logits, state, upstream: Upstream, form: F
 def parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream, *, form: Form):
     """Gradients at loc [K, L], logvar [K, L] and logits [K]; arguments as in `samples_gradient`.
 
-    Made of the responsibilities that the forward program found; where these sums nearly cancel, once more
-    from the start, all in float64.
+    Made of the responsibilities that the forward program found; where these sums nearly cancel, or have terms
+    of both signs, whose error no estimate knows, once more from the start, all in float64.
     """
 
     def exact():
@@ -202,7 +202,7 @@ def parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream, *, fo
     if not is_conditional(z):
         return values
     accurate = components_are_accurate(gradient, values[-1], _rounding(z, loc, logvar, form))
-    return tf.cond(accurate, lambda: values, exact)
+    return tf.cond(accurate & _has_one_sign(upstream), lambda: values, exact)
 
 
 def _parameters_gradient(z, loc, logvar, logits, state, upstream: Upstream, form: Form):
@@ -254,11 +254,24 @@ def _size(upstream: Upstream) -> tf.Tensor:
     """[N] how much the gradients upstream weigh for each sample."""
     size = tf.abs(upstream["log_prob"])
     if "mean" in upstream:
-        share = upstream["mean"] / tf.cast(tf.shape(size)[0], size.dtype)
+        share = upstream["mean"] / tf.cast(tf.size(size), size.dtype)
         size += 2 * tf.reduce_max(tf.abs(share))
     if "values" in upstream:
         size += 2 * tf.reduce_max(tf.abs(upstream["values"]), axis=1)
     return size
+
+
+def _has_one_sign(upstream: Upstream) -> tf.Tensor:
+    """Whether the gradients at all joint log-densities have the same sign: a boolean, False where unsure."""
+    of_log_prob = upstream["log_prob"]
+    spread = tf.zeros_like(of_log_prob)  # [N] how far the responsibilities' gradients move one
+    if "mean" in upstream:
+        share = upstream["mean"] / tf.cast(tf.size(of_log_prob), of_log_prob.dtype)
+        spread += tf.reduce_max(share) - tf.reduce_min(share)
+    if "values" in upstream:
+        of_values = upstream["values"]
+        spread += tf.reduce_max(of_values, axis=1) - tf.reduce_min(of_values, axis=1)
+    return tf.reduce_all(of_log_prob >= spread) | tf.reduce_all(of_log_prob <= -spread)
 
 
 def _largest_responsibility(state: Forward | direct.Forward) -> tf.Tensor:

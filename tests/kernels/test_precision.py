@@ -90,6 +90,38 @@ def test_gradient_of_balanced_weights_keeps_the_contract(L):
     check_contract(problem, np.ones(256))
 
 
+@pytest.mark.parametrize("L", [2, 8, 32])
+def test_gradients_of_both_signs_keep_the_contract(L):
+    """Samples of data and of a good model, whose densities count with opposite signs."""
+    rng = np.random.default_rng(0)
+    z, *parameters = problems.random_problem(rng, N=400, K=4, L=L)
+    both = np.concatenate([z, z + 1e-3 * rng.normal(size=z.shape)])
+    problem = [np.float64(np.float32(array)) for array in (both, *parameters)]
+    check_contract(problem, np.repeat([1.0, -1.0], 400))
+
+
+@pytest.mark.parametrize("L", [2, 8])
+@pytest.mark.parametrize(
+    "function", [mixture.log_prob_and_mean_responsibilities, mixture.log_prob_and_responsibilities]
+)
+def test_gradients_of_equal_responsibilities_keep_the_contract(L, function):
+    """Their sum is 1, so that what is the same in all their gradients cancels."""
+    rng = np.random.default_rng(0)
+    problem = float32_problem(0, (200, 4, L))
+    narrow, wide = (problems.as_tensors(problem, dtype) for dtype in (tf.float32, tf.float64))
+    upstream = np.float64(np.float32(1 + 1e-4 * rng.normal(size=4)))
+    means = function is mixture.log_prob_and_mean_responsibilities
+
+    def reference(*tensors):
+        density, values = problems.expected(*tensors)
+        return density, tf.reduce_mean(values, axis=0) if means else values
+
+    actual = problems.gradients(function, narrow, 0.0, upstream)
+    wanted = problems.gradients(reference, wide, 0.0, upstream)
+    for name, a, w in zip(("z", "loc", "logvar", "logits"), actual, wanted, strict=True):
+        assert problems.relative_error(a, w) < 1e-4, name
+
+
 @pytest.mark.parametrize("L", [2, 8])
 def test_large_problems_keep_the_contract_near_an_optimum(L, monkeypatch):
     monkeypatch.setattr(evaluation, "RESIDENT_LIMIT", 0)
