@@ -146,9 +146,9 @@ def test_a_run_that_is_extended_equals_the_straight_one(tmp_path, straight):
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_trains_resumes_and_exports(precision, tmp_path):
     """Loss scales are part of the checkpoint; what is exported speaks float32."""
-    settings = {"mixed_precision": precision, "epochs": 5}
+    settings = {"mixed_precision": precision, "epochs": 3, "vae_epochs": 1, "batch_size": 16}
     model = trained(tmp_path / "straight", **settings)
-    trained(tmp_path / "stopped", **settings | {"epochs": 4})
+    trained(tmp_path / "stopped", **settings | {"epochs": 2})
     trained(tmp_path / "stopped", **settings)
     assert_same_state(tmp_path / "stopped", final_state(tmp_path / "straight"))
     scaled = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in model.optimizers]
