@@ -4,7 +4,8 @@ The expansion's terms reach the size z^2 / variance, and their rounding errors s
 float32 that is harmless while the terms are small (the benign case, the faster one); beyond, the products
 are computed in float64. The choice is a conditional inside the compiled program: Python reads nothing on the
 host. XLA's GPU runtime does read a conditional's predicate there, though, and float32 products may run in
-TF32: where a GPU is present every call computes in float64 and there is no conditional.
+TF32: where a GPU is present there is no conditional, and what this file guards computes in float64. It does
+not guard the forward program of few dimensions (`direct`).
 """
 
 import math
