@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_sintrovae import plots
 from tf_sintrovae.data import registry
+from tf_sintrovae.data.ranges import square
 
 
 def flat(value, count=1):
@@ -58,7 +59,7 @@ def test_a_picture_has_the_proportions_of_its_image():
 
 def test_a_rendered_figure_shows_its_points_in_the_colours_of_their_labels():
     points = np.array([[-1.0, 0.0], [1.0, 0.0]])
-    image = plots.rendered(plots.scatter(points, np.array([0, 1]), limit=2.0))
+    image = plots.rendered(plots.scatter(points, np.array([0, 1]), square(2.0)))
     assert image.shape == (400, 400, 3)
     assert image.dtype == np.uint8
     tab20 = [

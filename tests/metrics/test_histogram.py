@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
+from tf_sintrovae.data.ranges import square
 from tf_sintrovae.metrics import histogram
 
 RNG = np.random.default_rng(0)
@@ -18,7 +19,7 @@ def counts(points, limit):
 
 
 def test_normalised_divergences_agree_with_scipy():
-    figures = histogram.divergences(REAL, FAKE, 4.0)
+    figures = histogram.divergences(REAL, FAKE, square(4.0))
     p, q = (c / c.sum() for c in (counts(REAL, 4.0), counts(FAKE, 4.0)))
     assert figures["jsd_nats"] == pytest.approx(jensenshannon(p, q) ** 2, rel=1e-9)
     assert figures["kl_nats"] == pytest.approx(entropy(p, q + 1e-14), rel=1e-6)
@@ -31,35 +32,35 @@ def test_authors_scale_is_a_sum_of_densities_over_a_hundred():
     fake = np.concatenate(
         [FAKE, REAL]
     )  # no empty bin under the data, so that epsilons do not matter
-    figures = histogram.divergences(REAL, fake, 4.0)
+    figures = histogram.divergences(REAL, fake, square(4.0))
     area = (8.0 / 100) ** 2
     assert figures["kl_authors"] == pytest.approx(figures["kl_nats"] / (100 * area), rel=1e-6)
 
 
 def test_identical_samples_have_no_divergence_and_disjoint_ones_the_greatest():
-    same = histogram.divergences(REAL, REAL, 4.0)
+    same = histogram.divergences(REAL, REAL, square(4.0))
     assert same["kl_nats"] == pytest.approx(0.0, abs=1e-9)
     assert same["jsd_nats"] == pytest.approx(0.0, abs=1e-12)
-    apart = histogram.divergences(np.full((5, 2), 1.05), np.full((5, 2), -1.05), 4.0)
+    apart = histogram.divergences(np.full((5, 2), 1.05), np.full((5, 2), -1.05), square(4.0))
     assert apart["jsd_nats"] == pytest.approx(np.log(2), rel=1e-9)
 
 
 def test_uniform_samples_have_no_entropy_gap():
     centres = np.linspace(-1.98, 1.98, 100)
     points = np.stack(np.meshgrid(centres, centres), -1).reshape(-1, 2)
-    figures = histogram.divergences(points, points, 2.0)
+    figures = histogram.divergences(points, points, square(2.0))
     assert figures["entropy_authors"] == pytest.approx(0.0, abs=1e-9)
     assert figures["entropy_nats"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_points_outside_are_dropped_before_normalising():
     outside = np.concatenate([FAKE[:100], np.full((100, 2), 50.0)])
-    inside = histogram.divergences(REAL, FAKE[:100], 10.0)
-    figures = histogram.divergences(REAL, outside, 10.0)
+    inside = histogram.divergences(REAL, FAKE[:100], square(10.0))
+    figures = histogram.divergences(REAL, outside, square(10.0))
     assert figures["outside_share"] == 0.5
     assert figures["kl_nats"] == pytest.approx(inside["kl_nats"], rel=1e-12)
 
 
 def test_no_point_inside_is_an_error():
     with pytest.raises(ValueError, match="none of the 1 points"):
-        histogram.density(np.array([[9.0, 9.0]]), 2.0)
+        histogram.density(np.array([[9.0, 9.0]]), square(2.0))
