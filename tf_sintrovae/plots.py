@@ -211,7 +211,8 @@ def _density_pair(real, fake, plot_range) -> Figure:
     for axes, points, title in zip(
         figure.subplots(1, 2), (real, fake), ("data", "samples"), strict=True
     ):
-        axes.hist2d(*points.T, bins=100, range=plot_range, density=True, cmap="viridis")
+        with np.errstate(invalid="ignore"):  # a panel without any point inside stays blank
+            axes.hist2d(*points.T, bins=100, range=plot_range, density=True, cmap="viridis")
         axes.set_title(title)
         _show(axes, plot_range)
     return figure
@@ -222,7 +223,8 @@ def _histogram_pair(real, fake, plot_range) -> Figure:
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     for points, name in ((real, "data"), (fake, "samples")):
-        axes.hist(points[:, 0], bins=100, range=plot_range[0], alpha=0.5, label=name)
+        with np.errstate(invalid="ignore"):  # as in _density_pair
+            axes.hist(points[:, 0], 100, plot_range[0], density=True, alpha=0.5, label=name)
     axes.legend()
     return figure
 

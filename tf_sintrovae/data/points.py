@@ -8,8 +8,9 @@ from tf_sintrovae.errors import UserError
 
 _logger = logging.getLogger("tf_sintrovae.data")
 
-# Standard deviations of coordinates between which training goes well with the settings as they are.
-_SCALES = (0.01, 100.0)
+# Coordinates between these train well with the settings as they are: a standard deviation, a root mean square.
+_LEAST_SPREAD = 0.01
+_MOST_SIZE = 100.0
 
 
 def checked_points(x: np.ndarray, where: str) -> np.ndarray:
@@ -54,11 +55,11 @@ def checked_floats(x: np.ndarray, where: str) -> np.ndarray:
 
 
 def _warn_of_scales(points: np.ndarray, where: str) -> None:
-    scales = points.std(axis=0, dtype=np.float64)
-    odd = np.flatnonzero((scales < _SCALES[0]) | (scales > _SCALES[1]))
-    if len(odd):
+    sizes = np.sqrt(np.mean(np.square(points, dtype=np.float64), axis=0))
+    odd = (points.std(axis=0, dtype=np.float64) < _LEAST_SPREAD) | (sizes > _MOST_SIZE)
+    if odd.any():
         _logger.warning(
-            "%s: %d of %d coordinates, the first one number %d, have a standard deviation outside "
-            "%g to %g (that one %.3g): points near unit scale train best",
-            *(where, len(odd), points.shape[1], odd[0], *_SCALES, scales[odd[0]]),
+            "%s: %d of %d coordinates hardly vary (standard deviation under %g) or are large (over %g), the "
+            "first one is number %d: points near zero and of unit scale train best",
+            *(where, odd.sum(), len(odd), _LEAST_SPREAD, _MOST_SIZE, odd.argmax()),
         )

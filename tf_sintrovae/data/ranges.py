@@ -9,7 +9,7 @@ PlotRange = tuple[tuple[float, float], tuple[float, float]]
 _TAIL = 0.0005
 _MARGIN = 0.05
 # Half a width, as a share of the coordinate's size, under which float32 has too few numbers in between.
-_LEAST_HALF = 1e-5
+_LEAST_HALF = 1e-6
 
 
 def square(limit: float) -> PlotRange:
