@@ -58,12 +58,6 @@ def test_a_plane_of_ones_own_is_drawn_and_exported(tmp_path):
     assert (tmp_path / "run" / "saved_model" / "saved_model.pb").exists()
 
 
-def test_numbers_of_ones_own_are_drawn(tmp_path):
-    np.save(tmp_path / "mine.npy", blobs(1)[0])
-    run(tmp_path / "run", tmp_path / "mine.npy", evaluate=False, export=False)
-    assert {path.stem for path in (tmp_path / "run" / "figures").glob("*.png")} == FIGURES
-
-
 @pytest.mark.slow
 def test_a_plane_of_ones_own_is_measured(tmp_path):
     x, y = blobs(2)

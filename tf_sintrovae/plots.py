@@ -224,7 +224,7 @@ def _histogram_pair(real, fake, plot_range) -> Figure:
     axes = figure.subplots()
     for points, name in ((real, "data"), (fake, "samples")):
         with np.errstate(invalid="ignore"):  # as in _density_pair
-            axes.hist(points[:, 0], 100, plot_range[0], density=True, alpha=0.5, label=name)
+            axes.hist(points[:, 0], 100, range=plot_range[0], density=True, alpha=0.5, label=name)
     axes.legend()
     return figure
 

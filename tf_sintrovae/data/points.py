@@ -8,7 +8,7 @@ from tf_sintrovae.errors import UserError
 
 _logger = logging.getLogger("tf_sintrovae.data")
 
-# Coordinates between these train well with the settings as they are: a standard deviation, a root mean square.
+# Coordinates that vary by more and are smaller than this (a root mean square) train well as they are.
 _LEAST_SPREAD = 0.01
 _MOST_SIZE = 100.0
 
