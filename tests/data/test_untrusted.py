@@ -127,6 +127,13 @@ def write_raw_member(path, packed, size):
     path.write_bytes(local + packed + central + b"PK\x05\x06" + end)
 
 
+@pytest.mark.parametrize("name", ["../../y", "/etc/y", "a/../../y"])
+def test_a_member_of_an_npz_that_leads_out_of_it(tmp_path, name):
+    """Nothing is unpacked; but an archive that says so is not what NumPy wrote."""
+    np.savez(tmp_path / "x.npz", x=IMAGES, **{name: IMAGES})
+    refused(tmp_path / "x.npz", "y.npy' leads out of the archive, which is refused")
+
+
 def test_a_claim_that_compression_cannot_reach(tmp_path):
     write_raw_member(tmp_path / "x.npz", b"\x03\x00", 2**30)
     refused(tmp_path / "x.npz", "array 'x' is damaged: it claims 1073741824 bytes, packed into 2")

@@ -70,6 +70,8 @@ class NpzFile:
                 f"{path}: damaged, or not an .npz file ({_reason(error)}): save it again"
             ) from error
         self._members = {info.filename.removesuffix(".npy"): info for info in self._zip.infolist()}
+        for info in self._members.values():
+            _refuse_way_out(path, info.filename)
 
     def __enter__(self):
         return self
@@ -115,6 +117,14 @@ class NpzFile:
                 f"{where} is damaged: it claims {info.file_size} bytes, packed into "
                 f"{info.compress_size}, in a file of {length}: save it again"
             )
+
+
+def _refuse_way_out(path: pathlib.Path, member: str) -> None:
+    inside = pathlib.PurePosixPath(member)
+    if inside.is_absolute() or ".." in inside.parts:
+        raise UserError(
+            f"{path}: member {member[:100]!r} leads out of the archive, which is refused: save it again"
+        )
 
 
 def _refuse_other_content(path: pathlib.Path) -> None:
