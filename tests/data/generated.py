@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
+import scipy.io
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -345,10 +346,28 @@ def cifar_archives(draw) -> Write:
     return write
 
 
+@st.composite
+def svhn_files(draw) -> Write:
+    """SVHN's two MATLAB files, one of them damaged or of another shape."""
+    count, damage = draw(st.integers(1, 5)), draw(_DAMAGE)
+    other = draw(_mostly(st.none(), arrays(), 4))
+
+    def write(folder):
+        samples.write_svhn(folder, count, 2)
+        path = folder / "train_32x32.mat"
+        if other is not None and other.dtype.kind in "iuf" and other.dtype.itemsize <= 8:
+            scipy.io.savemat(path, {"X": other.astype(other.dtype.newbyteorder("=")), "y": [[1]]})
+        path.write_bytes(_damaged(path.read_bytes(), *damage))
+        return "svhn_cropped", folder
+
+    return write
+
+
 KINDS = {
     "npy": npy_files(),
     "npz": npz_files(),
     "folder": image_folders(),
     "idx": idx_archives(),
     "cifar": cifar_archives(),
+    "svhn": svhn_files(),
 }

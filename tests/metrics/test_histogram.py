@@ -64,3 +64,30 @@ def test_points_outside_are_dropped_before_normalising():
 def test_no_point_inside_is_an_error():
     with pytest.raises(ValueError, match="none of the 1 points"):
         histogram.density(np.array([[9.0, 9.0]]), square(2.0))
+
+
+@pytest.mark.parametrize("limit", [2, 4])
+def test_the_papers_squares_give_what_they_always_gave_to_the_last_bit(limit):
+    figures = histogram.divergences(REAL, FAKE, square(limit))
+    area = (2.0 * limit / 100) ** 2
+    p, q = (c / (c.sum() * area) * area for c in (counts(REAL, limit), counts(FAKE, limit)))
+    inside = p > 0
+    kl = np.sum(p[inside] * np.log(p[inside] / (q[inside] + 1e-14)))
+    assert figures["kl_nats"] == pytest.approx(kl, rel=1e-13)
+    edges = np.linspace(-limit, limit, 101)
+    density = np.histogram2d(*REAL.T, bins=(edges, edges))[0]
+    density = density / (density.sum() * (edges[1] - edges[0]) ** 2)
+    np.testing.assert_array_equal(histogram.density(REAL, square(limit)), density)
+
+
+def test_a_rectangle_elsewhere_gives_what_the_square_gives():
+    """Points and range scaled and moved alike: the histograms, and so the figures in nats, are the same."""
+    scale, shift = np.array([0.5, 16.0]), np.array([128.0, -1024.0])
+    moved = tuple((-4 * s + m, 4 * s + m) for s, m in zip(scale, shift, strict=True))
+    real, fake = (
+        np.round(points * 2**20) / 2**20 for points in (REAL, FAKE)
+    )  # sums without rounding
+    square_figures = histogram.divergences(real, fake, square(4.0))
+    figures = histogram.divergences(real * scale + shift, fake * scale + shift, moved)
+    for name in ("kl_nats", "jsd_nats", "entropy_nats", "outside_share"):
+        assert figures[name] == pytest.approx(square_figures[name], rel=1e-9), name
