@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tf_sintrovae import plots
 from tf_sintrovae.data import registry
+from tf_sintrovae.data.arrays import ArraySource, held_out
+from tf_sintrovae.data.ranges import square
 
 
 def flat(value, count=1):
@@ -58,7 +60,7 @@ def test_a_picture_has_the_proportions_of_its_image():
 
 def test_a_rendered_figure_shows_its_points_in_the_colours_of_their_labels():
     points = np.array([[-1.0, 0.0], [1.0, 0.0]])
-    image = plots.rendered(plots.scatter(points, np.array([0, 1]), limit=2.0))
+    image = plots.rendered(plots.scatter(points, np.array([0, 1]), square(2.0)))
     assert image.shape == (400, 400, 3)
     assert image.dtype == np.uint8
     tab20 = [
@@ -141,6 +143,16 @@ def test_all_figures_of_a_model_are_drawn_in_one_step_each(name, tmp_path):
         assert sizes[figure] == pytest.approx(size, abs=1), figure
     for path in paths:
         assert len(np.unique(np.asarray(PIL.Image.open(path).convert("L")))) > 5, "blank"
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_points_of_any_number_of_coordinates_are_drawn(size, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, size)).astype(np.float32)
+    source = ArraySource("mine", *held_out(x))
+    signatures = fake_signatures((size,), latent_dim=min(size, 3))
+    for path in plots.draw_figures(signatures, source, [], tmp_path, seed=2**40):
+        drawn = np.asarray(PIL.Image.open(path).convert("L"))
+        assert len(np.unique(drawn)) > 5, f"{path.stem} is blank"
 
 
 def test_without_losses_the_figure_is_left_out(tmp_path):

@@ -38,6 +38,11 @@ class Config:
     )
     data_dir: str | None = _setting(None, "folder with the data set's files (docs/data.md)")
     image_size: int | None = _setting(None, "resize images to this height and width", least=1)
+    max_data_gib: float = _setting(
+        registry.MAX_DATA_GIB,
+        "refuse data files that take more memory than this, in GiB",
+        least=0.0,
+    )
     # Run
     workdir: str | None = _setting(None, "folder of the run; runs/DATASET by default")
     seed: int = _setting(0, "of initial weights, order of examples and all noise", least=0)

@@ -7,3 +7,6 @@ class UserError(Exception):
     The message is one line that names the value, what was expected and what to do. Commands print it
     without a traceback and exit with a non-zero code; library users may catch it.
     """
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(str(message).splitlines()))  # names of files may hold line ends

@@ -12,6 +12,7 @@ import time
 from absl import flags
 
 from tf_sintrovae import command
+from tf_sintrovae.data.registry import MAX_DATA_GIB
 from tf_sintrovae.errors import UserError
 
 
@@ -21,6 +22,9 @@ def define_flags() -> None:
     flags.DEFINE_string("dataset", "digits", "data set: a name of docs/data.md")
     flags.DEFINE_string("data_dir", None, "folder with the data set's files (docs/data.md)")
     flags.DEFINE_integer("image_size", None, "resize images to this height and width")
+    flags.DEFINE_float(
+        "max_data_gib", MAX_DATA_GIB, "refuse data files that take more memory, in GiB", 0.0
+    )
     flags.DEFINE_list("metrics", [], "measures to take; all that suit the data by default")
     flags.DEFINE_integer("seed", 0, "of all draws", lower_bound=0)
     flags.DEFINE_integer(
@@ -73,7 +77,9 @@ def main() -> None:
     from tf_sintrovae.data import registry
 
     start = time.monotonic()
-    source = registry.load(values.dataset, values.data_dir, values.image_size, values.seed)
+    source = registry.load(
+        values.dataset, values.data_dir, values.image_size, values.seed, values.max_data_gib
+    )
     options = _options(values)
     outcome = evaluation.measure(
         _loaded(path),
@@ -99,7 +105,11 @@ def _options(values):
     other = None
     if values.ood_dataset is not None:
         other = registry.load(
-            values.ood_dataset, values.ood_data_dir, values.image_size, values.seed
+            values.ood_dataset,
+            values.ood_data_dir,
+            values.image_size,
+            values.seed,
+            values.max_data_gib,
         )
     return evaluation.Options(
         num_images=values.num_images,

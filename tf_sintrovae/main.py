@@ -47,7 +47,13 @@ def run(settings: config.Config, folder) -> None:
     from tf_sintrovae import callbacks, export, plots, training
     from tf_sintrovae.data import registry
 
-    source = registry.load(settings.dataset, settings.data_dir, settings.image_size, settings.seed)
+    source = registry.load(
+        settings.dataset,
+        settings.data_dir,
+        settings.image_size,
+        settings.seed,
+        settings.max_data_gib,
+    )
     _announce(settings, folder, source)
     start = time.monotonic()
     try:

@@ -12,10 +12,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
+from tf_sintrovae.data.ranges import PlotRange
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.kernels import mixture
+from tf_sintrovae.views import View, principal_axes
 
 _COLOURS = matplotlib.colormaps["tab10"]
+# Above this ratio of its sides a range is drawn as a square, else true to scale.
+_MOST_OBLONG = 4.0
 _RC = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
@@ -32,6 +36,7 @@ class Pictures:
         self._model = model
         self._source = source
         self._seed = (seed, 0)
+        self._view = None if source.is_image else View.of(source, seed)
         self._x = source.examples("test", 32 if source.is_image else 1000, seed).x
 
     def __call__(self) -> dict[str, np.ndarray]:
@@ -47,7 +52,7 @@ class Pictures:
                 "samples": to_uint8(grid(samples, 8)),
                 "reconstructions": to_uint8(grid(interleaved(self._x, reconstructions, 8), 8)),
             }
-        scattered = scatter(samples, component.numpy(), self._source.plot_range)
+        scattered = scatter(self._view(samples), component.numpy(), self._view.plot_range)
         return {"samples": rendered(scattered)}
 
 
@@ -66,7 +71,7 @@ def draw_figures(
     Returns:
         The files.
     """
-    draw = _image_figures if source.is_image else _plane_figures
+    draw = _image_figures if source.is_image else _point_figures
     with matplotlib.rc_context(_RC):
         figures = draw(signatures, source, seed)
         figures["latent_space"] = latent_space(signatures, source, seed)
@@ -86,15 +91,18 @@ def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
     }
 
 
-def _plane_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
+def _point_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
     x, y = source.examples("test", 5000, seed)
     fakes = _sample(signatures, 5000, seed)
-    limit = source.plot_range
-    shown = slice(0, 2000)
+    view, shown = View.of(source, seed), slice(0, 2000)
+    compared = _histogram_pair if view.is_line else _density_pair
+    components = fakes["component"][shown]
     return {
-        "samples": _density_pair(x, fakes["x"], limit),
-        "reconstructions": scatter(_reconstructed(signatures, x[shown]), y[shown], limit),
-        "samples_by_component": scatter(fakes["x"][shown], fakes["component"][shown], limit),
+        "samples": compared(view(x), view(fakes["x"]), view.plot_range),
+        "reconstructions": scatter(
+            view(_reconstructed(signatures, x[shown])), y[shown], view.plot_range
+        ),
+        "samples_by_component": scatter(view(fakes["x"][shown]), components, view.plot_range),
     }
 
 
@@ -137,12 +145,12 @@ def picture(image: np.ndarray, title: str) -> Figure:
     return figure
 
 
-def scatter(points: np.ndarray, labels: np.ndarray, limit: float) -> Figure:
-    """Points [N, 2] coloured by label, on +-limit."""
+def scatter(points: np.ndarray, labels: np.ndarray, plot_range: PlotRange) -> Figure:
+    """Points [N, 2] coloured by label, on a part of the plane."""
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.subplots()
     axes.scatter(*points.T, c=labels, cmap="tab20", s=2)
-    _square(axes, limit)
+    _show(axes, plot_range)
     return figure
 
 
@@ -151,7 +159,7 @@ def latent_space(signatures, source: Source, seed: int) -> Figure:
     x, y = source.examples("test", 2000, seed)
     mean = _by_name(signatures["encode"](x=tf.constant(x)))["mean"]
     prior = _by_name(signatures["prior"]())
-    centre, axes_2d = _principal_axes(mean)
+    centre, axes_2d = _latent_plane(mean)
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axes = figure.subplots()
     axes.scatter(*((mean - centre) @ axes_2d).T, c=y, cmap="tab10", s=3, alpha=0.6)
@@ -198,15 +206,26 @@ def _component_grid(signatures, seed, columns=12, most_rows=20) -> Figure:
     return picture(grid(np.concatenate(rows), columns), "samples, a row for each component")
 
 
-def _density_pair(real, fake, limit) -> Figure:
+def _density_pair(real, fake, plot_range) -> Figure:
     figure = Figure(figsize=(8, 4), layout="constrained")
-    ranges = [[-limit, limit]] * 2
     for axes, points, title in zip(
         figure.subplots(1, 2), (real, fake), ("data", "samples"), strict=True
     ):
-        axes.hist2d(*points.T, bins=100, range=ranges, density=True, cmap="viridis")
+        with np.errstate(invalid="ignore"):  # a panel without any point inside stays blank
+            axes.hist2d(*points.T, bins=100, range=plot_range, density=True, cmap="viridis")
         axes.set_title(title)
-        _square(axes, limit)
+        _show(axes, plot_range)
+    return figure
+
+
+def _histogram_pair(real, fake, plot_range) -> Figure:
+    """The first coordinates of data and samples."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    for points, name in ((real, "data"), (fake, "samples")):
+        with np.errstate(invalid="ignore"):  # as in _density_pair
+            axes.hist(points[:, 0], 100, range=plot_range[0], density=True, alpha=0.5, label=name)
+    axes.legend()
     return figure
 
 
@@ -223,20 +242,23 @@ def _draw_components(axes, prior, centre, axes_2d, most=100) -> None:
     axes.plot(*((prior["loc"] - centre) @ axes_2d).T, "k+", markersize=5)
 
 
-def _principal_axes(points):
-    """The mean [L] and the two leading principal axes [L, 2] (the plane itself when L is at most 2)."""
-    centre, size = points.mean(axis=0), points.shape[1]
-    if size <= 2:
-        return np.zeros(size), np.eye(size, 2)
-    return centre, np.linalg.svd(points - centre, full_matrices=False)[2][:2].T
+def _latent_plane(mean):
+    """Centre [L] and axes [L, 2] of the figure of the latent space; one latent unit lies along the first."""
+    centre, axes = principal_axes(mean)
+    return centre, np.pad(axes, ((0, 0), (0, 2 - axes.shape[1])))
 
 
-def _square(axes, limit) -> None:
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+def _show(axes, plot_range: PlotRange) -> None:
+    (left, right), (bottom, top) = plot_range
+    width, height = right - left, top - bottom
+    is_oblong = max(width, height) > _MOST_OBLONG * min(width, height)
+    aspect = width / height if is_oblong else "equal"
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect=aspect)
 
 
 def _sample(signatures, count, seed) -> dict[str, np.ndarray]:
-    drawn = signatures["sample"](num_samples=tf.constant(count), seed=tf.constant([seed, 1]))
+    words = [seed % 2**31, 1 + (seed >> 31) % 2**30]  # the signature takes int32
+    drawn = signatures["sample"](num_samples=tf.constant(count), seed=tf.constant(words))
     return _by_name(drawn)
 
 

@@ -15,6 +15,7 @@ from tf_sintrovae.errors import UserError
 CHANGEABLE = {
     "workdir",
     "data_dir",
+    "max_data_gib",
     "epochs",
     "strategy",
     "jit_compile",

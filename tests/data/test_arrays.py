@@ -133,7 +133,7 @@ def test_held_out_is_a_seeded_tenth():
     ("arrays", "message"),
     [
         ({"x_train": np.zeros((4, 2), np.int64)}, "dtype int64, which are not images: exp"),
-        ({"x_train": np.full((4, 2), np.nan)}, "not images: expected finite floats"),
+        ({"x_train": np.full((4, 2), np.nan)}, "not images, holds 8 values that are NaN"),
         ({"x_train": np.full((4, 2, 2, 1), np.nan)}, "16 values that are NaN"),
         ({"x_train": np.full((4, 2, 2, 1), 255.0)}, "from 255.0 to 255.0: expected floats from 0"),
         ({"x_train": np.zeros((4, 2)), "x_test": np.zeros((4, 3))}, r"\(2,\).*\(3,\)"),

@@ -21,7 +21,11 @@ def draws():
 def test_shape_labels_and_range(draws, name, plot_range):
     source, (x, y) = registry.load(name), draws[name]
     assert (x.shape, x.dtype, y.shape, y.dtype) == ((N, 2), np.float32, (N,), np.int32)
-    assert source.plot_range == plot_range and source.shape == (2,) and not source.is_image
+    assert (
+        source.plot_range == ((-plot_range, plot_range),) * 2
+        and source.shape == (2,)
+        and not source.is_image
+    )
     assert source.num_train is None and source.steps_per_epoch(512) == 100
     assert (np.abs(x) < plot_range).mean() > 0.999
     counts = np.bincount(y, minlength=source.num_classes)

@@ -75,6 +75,6 @@ def test_gnelbo_by_hand():
 
 
 def test_the_grid_fills_the_square():
-    points = gnelbo.grid(2.0, 3)
+    points = gnelbo.grid(((-2.0, 2.0), (-2.0, 2.0)), 3)
     assert points.shape == (9, 2)
     assert {tuple(p) for p in points} == {(x, y) for x in (-2, 0, 2) for y in (-2, 0, 2)}

@@ -22,19 +22,23 @@ class Archive:
 
     Attributes:
         sha256: hash of each file as published, by file name.
-        read: takes the files in this order, returns `((x, y), (x, y))` for training and test.
+        read: takes the files in this order, and the greatest number of bytes that one may unpack to; returns
+            `((x, y), (x, y))` for training and test.
     """
 
     sha256: dict[str, str]
     read: Callable[..., tuple[Split, Split]]
 
 
-def _read_idx(train_images, train_labels, test_images, test_labels):
-    return idx.read_split(train_images, train_labels), idx.read_split(test_images, test_labels)
+def _read_idx(train_images, train_labels, test_images, test_labels, max_bytes):
+    return (
+        idx.read_split(train_images, train_labels, max_bytes),
+        idx.read_split(test_images, test_labels, max_bytes),
+    )
 
 
-def _read_svhn(train, test):
-    return svhn.read_split(train), svhn.read_split(test)
+def _read_svhn(train, test, max_bytes):
+    return svhn.read_split(train, max_bytes), svhn.read_split(test, max_bytes)
 
 
 def _idx(*sha256: str) -> Archive:
@@ -121,7 +125,7 @@ def describe(name: str) -> str:
 
 
 def read(
-    name: str, archive: Archive, folder: pathlib.Path
+    name: str, archive: Archive, folder: pathlib.Path, max_bytes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Reads and checks an archive; a hash other than the published one is only worth a warning.
 
@@ -129,15 +133,16 @@ def read(
         name: canonical name of the data set.
         archive: which form of it.
         folder: where its files lie.
+        max_bytes: that each file may unpack to.
 
     Returns:
         x_train [N, H, W, C] uint8, y_train [N], x_test, y_test.
 
     Raises:
-        UserError: a file is damaged or not what its name promises.
+        UserError: a file is damaged, not what its name promises, or too big.
     """
     paths = [folder / file for file in archive.sha256]
-    train, test = archive.read(*paths)
+    train, test = archive.read(*paths, max_bytes)
     if train[0].shape[1:] != test[0].shape[1:]:
         raise UserError(
             f"{paths[-1]}: images of shape {test[0].shape[1:]}, the training images have "

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from tf_sintrovae.data import pipelines, pixels
+from tf_sintrovae.data import pipelines, pixels, points, ranges
 from tf_sintrovae.data.source import Examples, Source
 from tf_sintrovae.errors import UserError
+
+# More classes than this, and than examples, are not numbered from 0 on.
+_MOST_CLASSES = 10_000
 
 
 class ArraySource(Source):
@@ -50,17 +53,23 @@ class ArraySource(Source):
                 f"data set {name!r}: training examples of shape {x_train.shape[1:]} and test "
                 f"examples of shape {x_test.shape[1:]} differ: give both the same shape"
             )
-        labels = [y for y in (y_train, y_test) if y is not None and len(y)]
-        found = 1 + max((int(np.max(y)) for y in labels), default=-1)
+        found = 0 if class_names else _num_classes(name, y_train, y_test)
         self.name = name
         self.shape = tuple(x_train.shape[1:])
         self.class_names = tuple(class_names or map(str, range(found)))
         self.num_classes = len(self.class_names)
         self.num_train = len(x_train)
+        if self.is_image:
+            pixels.warn_of_bits(x_train, f"data set {name!r}")
         self._splits = {
             "train": _checked(name, x_train, y_train, self.num_classes),
             "test": _checked(name, x_test, y_test, self.num_classes),
         }
+
+    @functools.cached_property
+    def plot_range(self) -> ranges.PlotRange | None:
+        """The part of the plane that the training points span; None where they have not two coordinates."""
+        return ranges.of_points(self._split("train").x) if self.shape == (2,) else None
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """See `Source`."""
@@ -121,12 +130,20 @@ def held_out(
     Args:
         x: [N, ...] examples.
         y: [N] labels, or None.
-        seed: of the split.
-        fraction: of the examples that go into the test split.
+        seed: seed of the split, from 0 on.
+        fraction: share of the examples that go into the test split.
 
     Returns:
         `(x_train, y_train, x_test, y_test)`, each split in stored order.
+
+    Raises:
+        UserError: fewer than two examples.
     """
+    if len(x) < 2:
+        raise UserError(
+            f"data of shape {list(x.shape)} cannot be split into training and test: give at least two "
+            "examples, [N, ...]"
+        )
     shuffled = np.random.default_rng(seed).permutation(len(x))
     num_test = max(1, round(fraction * len(x)))
     test, train = np.sort(shuffled[:num_test]), np.sort(shuffled[num_test:])
@@ -135,10 +152,22 @@ def held_out(
     return x[train], y[train], x[test], y[test]
 
 
+def _num_classes(name: str, *labels: np.ndarray | None) -> int:
+    """One more than the highest label; 0 without labels."""
+    given = [_integers(name, y) for y in labels if y is not None and len(y)]
+    found = 1 + max((int(y.max()) for y in given), default=-1)
+    most = max(_MOST_CLASSES, sum(map(len, given)))
+    if found > most:
+        raise UserError(
+            f"data set {name!r}: labels up to {found - 1}: number the classes from 0 on"
+        )
+    return found
+
+
 def _checked(name: str, x: np.ndarray, y: np.ndarray | None, num_classes: int) -> Examples:
     """One split as it is stored: x uint8 or float32, y int32."""
     x = _checked_examples(f"data set {name!r}", x)
-    y = np.zeros(len(x), np.int32) if y is None else np.asarray(y)
+    y = np.zeros(len(x), np.int32) if y is None else _integers(name, y)
     if y.shape != (len(x),):
         raise UserError(
             f"data set {name!r}: labels of shape {y.shape} for {len(x)} examples: "
@@ -152,16 +181,25 @@ def _checked(name: str, x: np.ndarray, y: np.ndarray | None, num_classes: int) -
     return Examples(x, y.astype(np.int32))
 
 
+def _integers(name: str, labels: np.ndarray) -> np.ndarray:
+    y = np.asarray(labels)
+    if y.size and not np.issubdtype(y.dtype, np.integer):
+        raise UserError(
+            f"data set {name!r}: labels of dtype {y.dtype}: expected integers from 0 on"
+        )
+    return y
+
+
 def _checked_examples(where: str, x: np.ndarray) -> np.ndarray:
     if not len(x):
         return x
     if x.ndim == 4:
         return pixels.checked_pixels(x, where)
-    if not (np.issubdtype(x.dtype, np.floating) and np.isfinite(x).all()):
+    if not np.issubdtype(x.dtype, np.floating):
         raise UserError(
             f"{where}: examples of dtype {x.dtype}, which are not images: expected finite floats"
         )
-    return x.astype(np.float32, copy=False)
+    return points.checked_floats(x, f"{where}: examples, which are not images,")
 
 
 def _to_float_numpy(x: np.ndarray) -> np.ndarray:

@@ -4,10 +4,11 @@ import io
 import pathlib
 import pickle
 import tarfile
+from collections.abc import Iterator
 
 import numpy as np
 
-from tf_sintrovae.data import gzipped
+from tf_sintrovae.data import gzipped, sizes
 from tf_sintrovae.errors import UserError
 
 _BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
@@ -24,7 +25,7 @@ _ADMITTED = {
 Split = tuple[np.ndarray, np.ndarray]
 
 
-def read_binary(archive: pathlib.Path) -> tuple[Split, Split]:
+def read_binary(archive: pathlib.Path, max_bytes: int) -> tuple[Split, Split]:
     """Reads `cifar-10-binary.tar.gz`: records of a label byte and 3,072 bytes of pixels.
 
     Args:
@@ -34,12 +35,12 @@ def read_binary(archive: pathlib.Path) -> tuple[Split, Split]:
         Training and test split, each x [N, 32, 32, 3] uint8 and y [N] uint8.
 
     Raises:
-        UserError: damaged, or not this archive.
+        UserError: damaged, not this archive, or too big.
     """
-    return _splits(archive, ".bin", _parse_binary)
+    return _splits(archive, max_bytes, ".bin", _parse_binary)
 
 
-def read_python(archive: pathlib.Path) -> tuple[Split, Split]:
+def read_python(archive: pathlib.Path, max_bytes: int) -> tuple[Split, Split]:
     """Reads `cifar-10-python.tar.gz` without running anything that its pickles may ask for.
 
     Args:
@@ -49,13 +50,13 @@ def read_python(archive: pathlib.Path) -> tuple[Split, Split]:
         Training and test split, each x [N, 32, 32, 3] uint8 and y [N] uint8.
 
     Raises:
-        UserError: damaged, not this archive, or a pickle of more than NumPy arrays.
+        UserError: damaged, not this archive, too big, or a pickle of more than NumPy arrays.
     """
-    return _splits(archive, "", _parse_python)
+    return _splits(archive, max_bytes, "", _parse_python)
 
 
-def _splits(archive: pathlib.Path, suffix: str, parse) -> tuple[Split, Split]:
-    members = _members(archive)
+def _splits(archive: pathlib.Path, max_bytes: int, suffix: str, parse) -> tuple[Split, Split]:
+    members = _members(archive, max_bytes)
     parsed = []
     for name in _BATCHES:
         if name + suffix not in members:
@@ -69,14 +70,39 @@ def _splits(archive: pathlib.Path, suffix: str, parse) -> tuple[Split, Split]:
     return (np.concatenate(xs), np.concatenate(ys)), parsed[-1]
 
 
-def _members(archive: pathlib.Path) -> dict[str, bytes]:
+def _members(archive: pathlib.Path, max_bytes: int) -> dict[str, bytes]:
     """Content of the archive's regular files by name; nothing is written to disk."""
+    content = io.BytesIO(gzipped.read(archive, max_bytes))
     try:
-        with tarfile.open(fileobj=io.BytesIO(gzipped.read(archive)), mode="r:") as tar:
-            files = [member for member in tar if member.isfile()]
-            return {pathlib.PurePosixPath(f.name).name: tar.extractfile(f).read() for f in files}
-    except tarfile.TarError as error:
+        with tarfile.open(fileobj=content, mode="r:") as tar:
+            return {
+                pathlib.PurePosixPath(file.name).name: tar.extractfile(file).read()
+                for file in _checked_members(archive, tar, max_bytes)
+            }
+    except UserError:
+        raise
+    except Exception as error:  # a damaged archive raises almost anything
         raise UserError(f"{archive}: damaged tar archive ({error}): get it again") from error
+
+
+def _checked_members(
+    archive: pathlib.Path, tar: tarfile.TarFile, max_bytes: int
+) -> Iterator[tarfile.TarInfo]:
+    """The regular files; what the published archives never hold is refused, though nothing is unpacked."""
+    left = max_bytes
+    for member in tar:
+        name = repr(member.name[:100])
+        path = pathlib.PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts:
+            raise UserError(f"{archive}: member {name} leads out of the archive, which is refused")
+        if not (member.isreg() or member.isdir()) or member.issparse():
+            raise UserError(
+                f"{archive}: member {name} is a link or no plain file, which is refused"
+            )
+        sizes.require_within(member.size, left, f"{archive}: member {name}")
+        left -= member.size
+        if member.isreg():
+            yield member
 
 
 def _parse_binary(where: str, data: bytes) -> Split:
@@ -99,12 +125,21 @@ def _parse_python(where: str, data: bytes) -> Split:
     x, y = (_entry(batch, key) for key in ("data", "labels"))
     if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.shape[1:] != (_PIXELS,):
         raise UserError(f"{where}: expected 'data' of uint8 [N, {_PIXELS}]: not CIFAR-10")
+    if x.nbytes > len(data):
+        raise UserError(f"{where}: 'data' claims {x.nbytes} bytes in a pickle of {len(data)}")
+    return x, _labels(where, y, len(x))
+
+
+def _labels(where: str, y, count: int) -> np.ndarray:
+    """The labels, a list of integers or an array, as an array; nested lists could grow without bounds."""
+    if isinstance(y, list) and not all(isinstance(label, int) for label in y):
+        raise UserError(f"{where}: labels that are not all integers")
     y = np.asarray(y)
-    if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
+    if y.shape != (count,) or not np.issubdtype(y.dtype, np.integer):
         raise UserError(
-            f"{where}: labels of shape {y.shape} and dtype {y.dtype} for {len(x)} images"
+            f"{where}: labels of shape {y.shape} and dtype {y.dtype} for {count} images"
         )
-    return x, y
+    return y
 
 
 def _entry(batch, key: str):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tf_sintrovae.data import pipelines, registry
+from tf_sintrovae.data import pipelines, ranges, registry
 from tf_sintrovae.data.source import Examples, Source
 from tf_sintrovae.errors import UserError
 
@@ -24,7 +24,7 @@ class DensitySource(Source):
     """Endless samples of a density on the plane, `[B, 2]`.
 
     Attributes:
-        plot_range: figures and histograms span `[-plot_range, plot_range]` in both axes.
+        plot_range: the square that the paper's figures and histograms span.
         centres: [8, 2] of the modes of `8gaussians`; None for the others.
         radii: [4] of `rings`; None for the others.
     """
@@ -36,7 +36,7 @@ class DensitySource(Source):
         self.name = density.name
         self.class_names = density.class_names
         self.num_classes = len(density.class_names)
-        self.plot_range = density.plot_range
+        self.plot_range = ranges.square(density.limit)
         self.centres = density.centres
         self.radii = density.radii
         self._draw = density.draw
@@ -71,7 +71,7 @@ class _Density:
 
     name: str
     draw: Callable[[tf.Tensor, int], tuple[tf.Tensor, tf.Tensor]]
-    plot_range: float
+    limit: float
     class_names: tuple[str, ...]
     centres: np.ndarray | None = None
     radii: np.ndarray | None = None

@@ -15,12 +15,15 @@ _UINT8 = 8
 _NUM_CLASSES = 10
 
 
-def read_split(images: pathlib.Path, labels: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+def read_split(
+    images: pathlib.Path, labels: pathlib.Path, max_bytes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Reads the two files of a split.
 
     Args:
         images: file of `[N, H, W]` pixels.
         labels: file of `[N]` labels.
+        max_bytes: of each file's content.
 
     Returns:
         x [N, H, W, 1] uint8 and y [N] uint8.
@@ -28,7 +31,7 @@ def read_split(images: pathlib.Path, labels: pathlib.Path) -> tuple[np.ndarray, 
     Raises:
         UserError: damaged files, counts that differ, labels above 9.
     """
-    x, y = read(images, ndim=3), read(labels, ndim=1)
+    x, y = read(images, 3, max_bytes), read(labels, 1, max_bytes)
     if len(x) != len(y):
         raise UserError(
             f"{labels}: {len(y)} labels for the {len(x)} images of {images.name}: "
@@ -39,12 +42,13 @@ def read_split(images: pathlib.Path, labels: pathlib.Path) -> tuple[np.ndarray, 
     return x[..., None], y
 
 
-def read(path: pathlib.Path, ndim: int) -> np.ndarray:
+def read(path: pathlib.Path, ndim: int, max_bytes: int) -> np.ndarray:
     """Reads one IDX file of unsigned bytes.
 
     Args:
         path: of the `.gz` file.
         ndim: number of dimensions that it must have.
+        max_bytes: of its content.
 
     Returns:
         An array of uint8.
@@ -52,7 +56,7 @@ def read(path: pathlib.Path, ndim: int) -> np.ndarray:
     Raises:
         UserError: not such a file, or damaged.
     """
-    data = gzipped.read(path)
+    data = gzipped.read(path, max_bytes)
     start = 4 * (1 + ndim)
     magic = bytes([0, 0, _UINT8, ndim])
     if data[:4] != magic or len(data) < start:

@@ -1,8 +1,14 @@
 """Checks of arrays that come from a user's own files."""
 
+import logging
+
 import numpy as np
 
 from tf_sintrovae.errors import UserError
+
+_logger = logging.getLogger("tf_sintrovae.data")
+
+_CHANNELS = (1, 3)
 
 
 def checked_images(x: np.ndarray, where: str) -> np.ndarray:
@@ -20,8 +26,9 @@ def checked_images(x: np.ndarray, where: str) -> np.ndarray:
         UserError: anything else; the message says what was seen.
     """
     if x.ndim == 3:
+        _warn_of_channels(x.shape, where)
         x = x[..., None]
-    if x.ndim != 4 or x.shape[-1] not in (1, 3) or not x.size:
+    if x.ndim != 4 or x.shape[-1] not in _CHANNELS or not x.size:
         raise UserError(
             f"{where} has shape {list(x.shape)}: expected [N, H, W], [N, H, W, 1] or [N, H, W, 3]"
         )
@@ -64,7 +71,7 @@ def numbered_labels(labels: list[np.ndarray], where: str) -> tuple[list[np.ndarr
         The labels as int32 [N] of each split, and the name of each class, in sorted order.
 
     Raises:
-        UserError: labels that are neither integers nor text.
+        UserError: labels that are neither integers nor text, or a test split without any class of training.
     """
     for y in labels:
         if y.ndim not in (1, 2) or y.size != len(y) or y.dtype.kind not in "iuU":
@@ -72,9 +79,50 @@ def numbered_labels(labels: list[np.ndarray], where: str) -> tuple[list[np.ndarr
                 f"{where}: labels of dtype {y.dtype} and shape {list(y.shape)}: expected integers "
                 "or text of shape [N]"
             )
-    names = np.unique(np.concatenate([y.ravel() for y in labels]))
-    numbers = [np.searchsorted(names, y.ravel()).astype(np.int32) for y in labels]
+    if len({y.dtype.kind == "U" for y in labels}) > 1:
+        raise UserError(f"{where}: some labels are text, others integers: give one kind of them")
+    found = [np.unique(y.ravel(), return_inverse=True) for y in labels]
+    classes = [values.tolist() for values, _ in found]
+    _compare_classes(classes, where)
+    names = sorted(set().union(*classes))
+    number = {name: i for i, name in enumerate(names)}
+    numbers = [np.array([number[v] for v in values.tolist()], np.int32)[i] for values, i in found]
     return numbers, tuple(map(str, names))
+
+
+def warn_of_bits(x: np.ndarray, where: str) -> None:
+    """Warns of images of integers that are all 0 or 1: they would be nearly black."""
+    if np.issubdtype(x.dtype, np.integer) and x.size and (x.min(), x.max()) == (0, 1):
+        _logger.warning(
+            "%s: its integers are all 0 or 1, which become 0 and 1/255: give floats, or multiply by 255",
+            where,
+        )
+
+
+def _compare_classes(classes: list[list], where: str) -> None:
+    train, test = classes[0], classes[-1]
+    unseen = sorted(set(test) - set(train))
+    if len(unseen) == len(test):
+        raise UserError(
+            f"{where}: no class of the test labels ({_some(test)}) is among those of training "
+            f"({_some(train)}): give both the same classes, or no labels"
+        )
+    if unseen:
+        _logger.warning("%s: test labels without training examples: %s", where, _some(unseen))
+
+
+def _some(names: list) -> str:
+    return ", ".join(repr(name)[:40] for name in names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _warn_of_channels(shape: tuple[int, ...], where: str) -> None:
+    if shape[-1] in _CHANNELS:
+        count, height, width = shape
+        _logger.warning(
+            "%s has shape %s: read as %d grey images of %dx%d pixels; a single image with channels "
+            "would be [1, %d, %d, %d]",
+            *(where, list(shape), count, width, height, *shape),
+        )
 
 
 def _require_range(x: np.ndarray, highest: int, where: str, expected: str) -> None:

@@ -59,7 +59,7 @@ def _from_archive(
 ) -> ArraySource:
     name = options.name
     _logger.info("%s: original archives %s in %s", name, ", ".join(archive.sha256), folder)
-    x_train, y_train, x_test, y_test = archives.read(name, archive, folder)
+    x_train, y_train, x_test, y_test = archives.read(name, archive, folder, options.max_bytes)
     x_train, x_test = (images.resize(x, options.image_size) for x in (x_train, x_test))
     return ArraySource(name, x_train, y_train, x_test, y_test, _CLASS_NAMES[name])
 

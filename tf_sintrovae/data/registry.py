@@ -10,6 +10,8 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tf_sintrovae.errors import UserError
+
 if TYPE_CHECKING:
     from tf_sintrovae.data.source import Source
 
@@ -28,6 +30,10 @@ _BUILT_IN = {
     "files": "files",
 }
 _aliases = {"fmnist": "fashion_mnist"}
+# Seeds are half of a 64-bit key, whose sign is free for other uses.
+_SEEDS = 2**63
+# GiB that data files may take in memory, unless the user allows more.
+MAX_DATA_GIB = 8.0
 _loaders: dict[str, Callable[["Options"], "Source"]] = {}
 
 
@@ -39,13 +45,20 @@ class Options:
         name: canonical name of the data set.
         data_dir: folder (or file) with the data; None for the usual place.
         image_size: height and width to resize images to; None keeps their own.
-        seed: of a train/test split that the data set does not bring along.
+        seed: seed of a train/test split that the data set does not bring along.
+        max_data_gib: files that claim more than this, unpacked, are refused.
     """
 
     name: str
     data_dir: pathlib.Path | None = None
     image_size: int | None = None
     seed: int = 0
+    max_data_gib: float = MAX_DATA_GIB
+
+    @property
+    def max_bytes(self) -> int:
+        """`max_data_gib` in bytes."""
+        return int(self.max_data_gib * 2**30)
 
 
 def register(name: str, *aliases: str):
@@ -94,6 +107,7 @@ def load(
     data_dir: str | pathlib.Path | None = None,
     image_size: int | None = None,
     seed: int = 0,
+    max_data_gib: float = MAX_DATA_GIB,
 ) -> "Source":
     """Loads a data set by name.
 
@@ -101,7 +115,8 @@ def load(
         name: one of `names()`, an alias, or the name of a TFDS image data set.
         data_dir: folder (or file) with the data; None for the usual place.
         image_size: height and width to resize images to; None keeps their own.
-        seed: of a train/test split that the data set does not bring along.
+        seed: seed of a train/test split that the data set does not bring along.
+        max_data_gib: files of one's own and archives that claim more than this, unpacked, are refused.
 
     Returns:
         The data set.
@@ -109,9 +124,23 @@ def load(
     Raises:
         UserError: unknown name, or data that are missing or damaged.
     """
-    folder = None if data_dir is None else pathlib.Path(data_dir).expanduser()
-    options = Options(canonical(name), folder, image_size, seed)
+    if not 0 <= seed < _SEEDS:
+        raise UserError(f"seed={seed}: expected a whole number from 0 to 2^63 - 1")
+    options = Options(canonical(name), _path(data_dir), image_size, seed, max_data_gib)
     return _loader(options.name)(options)
+
+
+def _path(data_dir: str | pathlib.Path | None) -> pathlib.Path | None:
+    """The path, its `~` expanded, if the operating system can look it up."""
+    if data_dir is None:
+        return None
+    try:
+        path = pathlib.Path(data_dir).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"data_dir={str(data_dir)[:200]!r} cannot be used ({reason})") from error
+    return path
 
 
 def _loader(name: str) -> Callable[[Options], "Source"]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_sintrovae.data.ranges import PlotRange
+
 
 class Examples(NamedTuple):
     """A finite set of labelled examples in memory.
@@ -28,10 +30,14 @@ class Source(abc.ABC):
 
     Attributes:
         name: the flag value that names the data set.
-        shape: of one example: `(2,)` for plane densities, `(H, W, C)` for images.
+        shape: of one example: `(D,)` for points, `(2,)` for plane densities, `(H, W, C)` for images.
         num_classes: number of distinct labels; 0 without labels.
         class_names: one name a label, for figures and reports.
         num_train: number of training examples, or None for an endless stream.
+        plot_range: the part of the plane that figures and histograms of examples `(2,)` span; None for
+            examples of any other shape.
+        centres: [C, 2] of the known modes of a density in the plane; None where none are known.
+        radii: [C] of the known rings around the origin; None where none are known.
     """
 
     name: str
@@ -39,6 +45,9 @@ class Source(abc.ABC):
     num_classes: int
     class_names: tuple[str, ...]
     num_train: int | None
+    plot_range: PlotRange | None = None
+    centres: np.ndarray | None = None
+    radii: np.ndarray | None = None
 
     @property
     def is_image(self) -> bool:

@@ -25,11 +25,11 @@ _IMAGES = {
     "sample_quality": pictures.sample_quality,
     "reconstruction_quality": pictures.reconstruction_quality,
 }
-_LABELLED_IMAGES = {
+_LABELLED = {
     "representation": latents.representation,
     "clustering": latents.clustering,
-    "class_coverage": pictures.class_coverage,
 }
+_LABELLED_IMAGES = {"class_coverage": pictures.class_coverage}
 _PLANE = {"divergences": plane.divergences, "gnelbo": plane.gnelbo}
 _MODES = {"modes": plane.modes}
 _OOD = {"ood": likelihood.ood}
@@ -124,16 +124,17 @@ def measure(
 
 
 def _measures(source: Source, options: Options) -> dict[str, Callable]:
-    is_plane = source.shape == (2,) and getattr(source, "plot_range", None) is not None
+    is_plane = source.plot_range is not None
     has_modes = is_plane and (source.centres is not None or source.radii is not None)
-    is_labelled = source.is_image and source.num_classes > 1
+    is_labelled = source.num_train is not None and source.num_classes > 1
     # The default feature network learns from labels; one that the user names does not need any.
-    is_comparable = is_labelled or (
-        source.is_image and "classifier" not in options.feature_networks
+    is_comparable = source.is_image and (
+        is_labelled or "classifier" not in options.feature_networks
     )
     return (
         _ANY
-        | (_LABELLED_IMAGES if is_labelled else {})
+        | (_LABELLED if is_labelled else {})
+        | (_LABELLED_IMAGES if is_labelled and source.is_image else {})
         | (_IMAGES if is_comparable else {})
         | (_PLANE if is_plane else {})
         | (_MODES if has_modes else {})

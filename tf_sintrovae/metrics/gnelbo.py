@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from tf_sintrovae.data.ranges import PlotRange
 
-def grid(limit: float, size: int) -> np.ndarray:
-    """The points [size^2, 2] float32 of a square lattice that fills [-limit, limit]^2."""
-    axis = np.linspace(-limit, limit, size, dtype=np.float32)
-    return np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+
+def grid(plot_range: PlotRange, size: int) -> np.ndarray:
+    """The points [size^2, 2] float32 of a lattice that fills a rectangle."""
+    axes = [np.linspace(low, high, size, dtype=np.float32) for low, high in plot_range]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 def grid_normalised(at_data: np.ndarray, at_grid: np.ndarray) -> float:

@@ -7,17 +7,19 @@ of the normalised histograms in nats.
 
 import numpy as np
 
+from tf_sintrovae.data.ranges import PlotRange
+
 BINS = 100
 _EPSILON = 1e-14
 
 
-def divergences(real: np.ndarray, fake: np.ndarray, limit: float) -> dict[str, float]:
-    """Divergences between two samples on [-limit, limit]^2; points outside are dropped.
+def divergences(real: np.ndarray, fake: np.ndarray, plot_range: PlotRange) -> dict[str, float]:
+    """Divergences between two samples on a rectangle; points outside are dropped.
 
     Args:
         real: [N, 2] data.
         fake: [M, 2] samples of the model.
-        limit: half the side of the square.
+        plot_range: the rectangle.
 
     Returns:
         `kl_nats` = KL(real || fake), `jsd_nats` and `entropy_nats` = KL(uniform || fake), which the authors
@@ -27,8 +29,9 @@ def divergences(real: np.ndarray, fake: np.ndarray, limit: float) -> dict[str, f
     Raises:
         ValueError: no point of a sample lies inside.
     """
-    area = (2.0 * limit / BINS) ** 2
-    h_real, h_fake = density(real, limit), density(fake, limit)  # [100, 100]
+    (low, high) = np.transpose(plot_range)  # [2] each
+    area = float(np.prod((high - low) / BINS))
+    h_real, h_fake = density(real, plot_range), density(fake, plot_range)  # [100, 100]
     uniform = np.full_like(h_real, 1.0 / (h_real.size * area))
     p, q = h_real * area, h_fake * area
     middle = 0.5 * (p + q)
@@ -39,17 +42,18 @@ def divergences(real: np.ndarray, fake: np.ndarray, limit: float) -> dict[str, f
         "kl_authors": _kl(h_real, h_fake + _EPSILON) / BINS,
         "jsd_authors": _jsd_authors(h_real, h_fake),
         "entropy_authors": _kl(uniform, h_fake + _EPSILON) / BINS,
-        "outside_share": float(np.mean(np.any(np.abs(fake) > limit, axis=1))),
+        "outside_share": float(np.mean(np.any((fake < low) | (fake > high), axis=1))),
     }
 
 
-def density(points: np.ndarray, limit: float) -> np.ndarray:
+def density(points: np.ndarray, plot_range: PlotRange) -> np.ndarray:
     """The histogram [100, 100] of points [N, 2] as a density (it integrates to one)."""
-    edges = np.linspace(-limit, limit, BINS + 1)
-    counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=(edges, edges))
+    edges = [np.linspace(low, high, BINS + 1) for low, high in plot_range]
+    counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
     if not counts.sum():
-        raise ValueError(f"none of the {len(points)} points lies within +-{limit}")
-    return counts / (counts.sum() * (edges[1] - edges[0]) ** 2)
+        where = " x ".join(f"[{low:g}, {high:g}]" for low, high in plot_range)
+        raise ValueError(f"none of the {len(points)} points lies within {where}")
+    return counts / (counts.sum() * np.prod([axis[1] - axis[0] for axis in edges]))
 
 
 def _kl(p: np.ndarray, q: np.ndarray) -> float:

@@ -1,0 +1,71 @@
+"""How points of any number of coordinates are laid on a plane, for figures."""
+
+import dataclasses
+
+import numpy as np
+
+from tf_sintrovae.data import ranges
+from tf_sintrovae.data.source import Source
+
+_NUM_POINTS = 5000
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """A linear map of examples `[N, *shape]` to the plane, chosen by the data and used for all samples alike.
+
+    Attributes:
+        centre: [D] that is subtracted first.
+        axes: [D, 2], or [D, 1] for numbers, which are spread at random along the second axis.
+        plot_range: the part of the plane that the data span.
+    """
+
+    centre: np.ndarray
+    axes: np.ndarray
+    plot_range: ranges.PlotRange
+
+    @classmethod
+    def of(cls, source: Source, seed: int) -> "View":
+        """The view of points: the plane as it is, or the two principal axes of training examples.
+
+        Args:
+            source: a data set that is not of images.
+            seed: of the examples.
+        """
+        if source.plot_range is not None:
+            return cls(*_as_it_is(2), source.plot_range)
+        x = _rows(source.examples("train", _NUM_POINTS, seed).x)
+        view = cls(*principal_axes(x), ranges.square(1.0))
+        return dataclasses.replace(view, plot_range=ranges.of_points(view(x)))
+
+    @property
+    def is_line(self) -> bool:
+        """Whether examples are single numbers."""
+        return self.axes.shape[1] == 1
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Examples [N, *shape] on the plane, [N, 2]."""
+        projected = (_rows(x) - self.centre) @ self.axes
+        if self.is_line:
+            spread = np.random.default_rng(0).uniform(size=(len(x), 1))
+            return np.concatenate([projected, spread], axis=1)
+        return projected
+
+
+def principal_axes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean [D] and the two leading principal axes [D, 2]; the space itself when D is at most 2."""
+    if points.shape[1] <= 2:
+        return _as_it_is(points.shape[1])
+    centre = points.mean(axis=0, dtype=np.float64)
+    axes = np.linalg.svd(points - centre, full_matrices=False)[2][:2].T
+    return centre, np.pad(
+        axes, ((0, 0), (0, 2 - axes.shape[1]))
+    )  # a single point has no second axis
+
+
+def _as_it_is(size: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(size), np.eye(size)
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), -1)
