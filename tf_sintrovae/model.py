@@ -83,7 +83,8 @@ class SoftIntroVAE(keras.Model):
         joint_batches: bool = False,
         name: str = "soft_intro_vae",
     ):
-        super().__init__(name=name)
+        # In the prior's precision, whatever the global policy: inputs are not rounded on their way in.
+        super().__init__(name=name, dtype=prior.variable_dtype)
         if prior_player not in PRIOR_PLAYERS:
             raise ValueError(f"prior_player {prior_player!r}: expected one of {PRIOR_PLAYERS}")
         if joint_batches and (_has_batch_norm(encoder) or _has_batch_norm(decoder)):
