@@ -30,6 +30,7 @@ def test_parameter_counts_of_the_papers_networks():
 
 def test_default_widths():
     assert networks.default_widths((2,)) == (256,) * 4
+    assert networks.default_widths((8, 8, 1)) == (32, 64)
     assert networks.default_widths((28, 28, 1)) == (64, 128)
     assert networks.default_widths((32, 32, 3)) == (64, 128, 256)
 

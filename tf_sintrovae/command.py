@@ -3,17 +3,15 @@
 import contextlib
 import logging
 import os
-import pathlib
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
 from absl import logging as absl_logging
 
+from tf_sintrovae import flag_files
 from tf_sintrovae.errors import UserError
 
-_CONFIGS = pathlib.Path(__file__).parent / "configs"
 _INTERRUPTED = 130  # as a shell reports a process that ended by SIGINT
 
 
@@ -84,34 +82,13 @@ def _muted_stderr() -> Iterator[None]:
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS([argv[0], *map(_expand_preset, _joined(argv[1:]))])
+        return flags.FLAGS([argv[0], *flag_files.expanded(argv[1:])])
     except (flags.Error, UserError) as error:
         sys.exit(_report(error))
 
 
-def _joined(arguments: Sequence[str]) -> Iterator[str]:
-    """`--preset NAME` -> `--preset=NAME`; other arguments as they are."""
-    remaining = iter(arguments)
-    for argument in remaining:
-        if re.fullmatch(r"--?preset", argument):
-            argument += f"={next(remaining, '')}"
-        yield argument
-
-
-def _expand_preset(argument: str) -> str:
-    """`--preset=NAME` -> `--flagfile=` the flag file of that name inside the package."""
-    match = re.fullmatch(r"--?preset=(.*)", argument)
-    if match is None:
-        return argument
-    path = _CONFIGS / f"{match[1]}.flags"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in _CONFIGS.glob("*.flags")))
-        raise UserError(f"preset {match[1]!r} is unknown: expected one of {known}")
-    return f"--flagfile={path}"
-
-
 def _report(error: Exception, code: int = 2) -> int:
     """Prints `error` on one line; returns the exit code."""
-    text = " ".join(str(error).split()).removeprefix("ERROR:: ")  # absl's, of flag files
+    text = " ".join(str(error).split())
     print(f"error: {text}", file=sys.stderr)
     return code

@@ -121,11 +121,11 @@ def build_networks(
         shape: `(D,)` for points, `(H, W, C)` for images.
         latent_dim: L.
         widths: units of each hidden dense layer, or channels of each resolution; `default_widths(shape)`
-            gives the paper's.
+            gives those of the experiments.
         seed: of the initial weights.
         synchronized: share batch-norm statistics between replicas.
-        dtype: Keras policy of every layer, such as "mixed_bfloat16"; the global one when None. Inputs, posteriors
-            and outputs stay in the variables' dtype.
+        dtype: Keras policy of every layer, such as "mixed_bfloat16"; the global one when None. Inputs,
+            posteriors and outputs stay in the variables' dtype.
 
     Returns:
         `(encoder, decoder)`.
@@ -149,10 +149,17 @@ def build_networks(
 
 
 def default_widths(shape: Sequence[int]) -> tuple[int, ...]:
-    """Widths of the paper: 4 x 256 units for points, 64, 128(, 256) channels for images (32 pixels up)."""
+    """Widths that suit the shape of an example.
+
+    4 x 256 units for points and 64, 128, 256 channels for images from 32 pixels on, 64, 128 for smaller ones,
+    as in the paper; 32, 64 for images under 16 pixels, such as the digits.
+    """
     if len(shape) == 1:
         return (256, 256, 256, 256)
-    return (64, 128, 256) if min(shape[:2]) >= 32 else (64, 128)
+    side = min(shape[:2])
+    if side < 16:
+        return (32, 64)
+    return (64, 128, 256) if side >= 32 else (64, 128)
 
 
 def mlp_encoder(data_dim: int, latent_dim: int, widths: Sequence[int], layers) -> keras.Model:
