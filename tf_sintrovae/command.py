@@ -3,16 +3,17 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
 from absl import logging as absl_logging
 
-from tf_sintrovae import flag_files
+from tf_sintrovae import files, flag_files
 from tf_sintrovae.errors import UserError
 
-_INTERRUPTED = 130  # as a shell reports a process that ended by SIGINT
+INTERRUPTED = 130  # by Ctrl-C, as a shell reports it, or by SIGTERM
 
 
 def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
@@ -23,7 +24,8 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
         argv: program name and arguments; the process's own when None.
 
     Raises:
-        SystemExit: code 0 on success, 2 after a `UserError` or a flag that cannot be parsed.
+        SystemExit: code 0 on success, 2 after a `UserError`, a flag that cannot be parsed, a full disk or
+            lack of memory, 130 after Ctrl-C or SIGTERM.
     """
 
     def guarded(arguments: Sequence[str]) -> None:
@@ -31,11 +33,13 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
             if len(arguments) > 1:
                 stray = " ".join(arguments[1:])
                 raise UserError(f"stray arguments: {stray} (settings are given as --name=value)")
-            main()
+            signal.signal(signal.SIGTERM, _interrupt)
+            with files.full_disk_errors("output"), _memory_errors():
+                main()
         except UserError as error:
             sys.exit(_report(error))
         except KeyboardInterrupt:  # outside training, which saves and ends by itself
-            sys.exit(_report(UserError("interrupted"), _INTERRUPTED))
+            sys.exit(_report(UserError("interrupted"), INTERRUPTED))
 
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
 
@@ -78,6 +82,26 @@ def _muted_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _interrupt(number, frame):
+    """SIGTERM does what Ctrl-C does: what was begun is removed, what is complete stays."""
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Turns a lack of memory, in Python or in TensorFlow, into a UserError."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+            raise
+        detail = next(iter(str(error).splitlines()), "")
+        raise UserError(
+            "out of memory: give a smaller batch_size, num_mc_samples, num_components, latent_dim or widths "
+            f"({detail})"
+        ) from error
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:

@@ -58,7 +58,7 @@ class Config:
     # Run
     workdir: str | None = _setting(None, "folder of the run; runs/DATASET by default")
     seed: int = _setting(0, "seed of initial weights, order of examples and all noise", least=0)
-    batch_size: int = _setting(128, "examples in a step, over all replicas", least=1)
+    batch_size: int = _setting(128, "examples in a step, over all replicas", least=1, most=2**24)
     epochs: int = _setting(
         110, "epochs in all; a run continues up to this one", least=1, most=10**6
     )
@@ -91,7 +91,7 @@ class Config:
         "prior; 'mixture' starts as a VampPrior and becomes free, 'vamp' is for plain VAEs",
         choices=("standard_normal", "vamp", "mixture"),
     )
-    num_components: int = _setting(10, "components of the prior, K", least=1)
+    num_components: int = _setting(10, "components of the prior, K", least=1, most=2**20)
     learn_weights: bool = _setting(True, "learn the weights of the components")
     prior_player: str = _setting(
         "decoder",
@@ -119,7 +119,7 @@ class Config:
         "weight of their reconstruction; the paper's 1e-8 is under float32 resolution, so 0 leaves it out",
         least=0.0,
     )
-    num_mc_samples: int = _setting(100, "Monte Carlo samples of each KL, M", least=1)
+    num_mc_samples: int = _setting(100, "Monte Carlo samples of each KL, M", least=1, most=2**20)
     # Optimisation
     learning_rate: float = _setting(5e-4, "Adam's rate, of all players", least=0.0)
     prior_learning_rate: float | None = _setting(

@@ -17,7 +17,7 @@ from absl import flags
 
 from tf_sintrovae import command, config, presets
 
-STOPPED_EXIT_CODE = 130
+STOPPED_EXIT_CODE = command.INTERRUPTED
 
 
 def main() -> None:
