@@ -1,9 +1,12 @@
 """Loading of exports, which may be damaged or none at all."""
 
+import contextlib
 import hashlib
 import json
+import logging
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from tf_sintrovae import files
@@ -59,7 +62,8 @@ def load(name: str | os.PathLike, needed: tuple[str, ...] = tuple(_SIGNATURES)) 
     path = located(name)
     _check_hashes(path)
     try:
-        model = tf.saved_model.load(str(path))
+        with _without_warnings():
+            model = tf.saved_model.load(str(path))
     except Exception as error:  # damaged files make the loader raise anything
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(f"saved_model={path} cannot be loaded: {reason}") from error
@@ -114,6 +118,18 @@ def _check_signatures(path: pathlib.Path, model, needed: tuple[str, ...]) -> Non
                 f"saved_model={path}: signature {name!r} is {_form(takes, gives)}, expected "
                 f"{_form(inputs, outputs)}"
             )
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keeps back what TensorFlow says of custom gradients, of which an export needs none."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _form(inputs: set[str], outputs: set[str]) -> str:
