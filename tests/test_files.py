@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.cases import Case
+from tests.disks import fill, mounted
 from tests.runs import ROOT
 from tf_sintrovae import export, files, saved_model
 from tf_sintrovae.errors import UserError
@@ -17,25 +18,8 @@ from tf_sintrovae.errors import UserError
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of its own with 4 MiB; needs the right to mount."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(folder) -> None:
-    """Leaves no space in the file system of `folder`."""
-    with pytest.raises(OSError, match="No space left"), open(folder / "ballast", "wb") as file:
-        while True:
-            os.write(file.fileno(), bytes(4096))
+    """A file system of its own with 4 MiB."""
+    yield from mounted(tmp_path / "disk", 4)
 
 
 @pytest.mark.parametrize("content", ["new é", b"new", lambda file: file.write(b"new")])
