@@ -14,11 +14,13 @@ from collections.abc import Callable
 
 from benchmarks import harness
 
+_PLANE_WEIGHTS = {"beta_rec": 0.2, "beta_kl": 0.3, "beta_neg": 0.9, "responsibility_reg": 0.0}
+_IMAGE_WEIGHTS = {"beta_rec": 1.0, "beta_kl": 1.0, "beta_neg": 256.0, "responsibility_reg": 100.0}
 SETTINGS = {
-    # name: (shape, batch size, L, K, widths, objective)
-    "plane": ((2,), 512, 2, 64, (256,) * 4, {"beta_rec": 0.2, "beta_kl": 0.3, "beta_neg": 0.9}),
-    "fmnist": ((28, 28, 1), 128, 32, 100, (64, 128), {"responsibility_reg": 100.0}),
-    "cifar10": ((32, 32, 3), 32, 128, 100, (64, 128, 256), {"responsibility_reg": 100.0}),
+    # name: (shape, batch size, L, K, widths, weights of the objective)
+    "plane": ((2,), 512, 2, 64, (256,) * 4, _PLANE_WEIGHTS),
+    "fmnist": ((28, 28, 1), 128, 32, 100, (64, 128), _IMAGE_WEIGHTS),
+    "cifar10": ((32, 32, 3), 32, 128, 100, (64, 128, 256), _IMAGE_WEIGHTS),
 }
 REPEATS = {"plane": 25, "fmnist": 3, "cifar10": 3}
 STAGES = ("vae", "introspective")
@@ -89,8 +91,9 @@ def step(kind: str, stage: str, setting) -> Callable:
     import tensorflow as tf
 
     from tf_sintrovae import networks, priors
+    from tf_sintrovae.objective import Objective
 
-    shape, batch_size, latent_dim, num_components, widths, objective = setting
+    shape, batch_size, latent_dim, num_components, widths, weights = setting
     encoder, decoder = networks.build_networks(shape, latent_dim, widths)
     if kind == "standard_normal":
         prior = priors.StandardNormalPrior(latent_dim)
@@ -100,9 +103,8 @@ def step(kind: str, stage: str, setting) -> Callable:
         encoder,
         decoder,
         prior,
-        gamma_r=1e-8 if kind == "naive" else 0.0,
+        objective=Objective(gamma_r=1e-8 if kind == "naive" else 0.0, **weights),
         joint_batches=kind != "naive" and len(shape) == 1,
-        **objective,
     )
     model.compile(*[keras.optimizers.Adam(2e-4) for _ in range(3)])
     model.stage = stage

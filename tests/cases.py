@@ -7,6 +7,7 @@ import numpy as np
 
 from tf_sintrovae import networks
 from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.objective import Objective
 from tf_sintrovae.priors import (
     MixturePrior,
     Prior,
@@ -46,6 +47,14 @@ PRIORS: dict[str, Callable[..., Prior]] = {
 SHAPES = {"points": (2,), "images": (8, 8, 1), "small_images": (4, 4, 1)}
 WIDTHS = {"points": (8, 8), "images": (4, 6), "small_images": (3,)}
 
+_SETTINGS = {
+    "num_mc_samples": 5,
+    "beta_rec": 1.0,
+    "beta_kl": 1.0,
+    "beta_neg": 1.0,
+    "responsibility_reg": 10.0,
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -59,12 +68,19 @@ class Case:
         return SHAPES[self.networks]
 
     def model(self, synchronized=False, **settings) -> SoftIntroVAE:
-        """The model, uncompiled; `settings` are those of SoftIntroVAE."""
+        """The model, uncompiled; `settings` are weights of its objective, and those of SoftIntroVAE."""
         encoder, decoder = networks.build_networks(
             self.shape, LATENT_DIM, WIDTHS[self.networks], synchronized=synchronized
         )
-        settings = {"num_mc_samples": 5, "responsibility_reg": 10.0, "beta_neg": 1.0} | settings
-        return SoftIntroVAE(encoder, decoder, PRIORS[self.prior](self.shape), **settings)
+        settings = _SETTINGS | settings
+        weights = {name: settings.pop(name) for name in Objective._fields if name in settings}
+        return SoftIntroVAE(
+            encoder,
+            decoder,
+            PRIORS[self.prior](self.shape),
+            objective=Objective(**weights),
+            **settings,
+        )
 
     def __str__(self):
         return f"{self.networks}-{self.prior}"

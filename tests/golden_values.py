@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_sintrovae import networks
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.noise import DecoderNoise, EncoderNoise, VAENoise
+from tf_sintrovae.objective import Objective
 from tf_sintrovae.priors import MixturePrior
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
@@ -100,13 +101,15 @@ class GoldenCase:
             encoder,
             decoder,
             prior,
-            beta_rec=setting["beta_rec"],
-            beta_kl=setting["beta_kl"],
-            beta_neg=setting["beta_neg"],
-            alpha=setting["alpha"],
-            gamma_r=gamma_r,
-            responsibility_reg=setting["reg"],
-            scale=setting["scale"],
+            objective=Objective(
+                beta_rec=setting["beta_rec"],
+                beta_kl=setting["beta_kl"],
+                beta_neg=setting["beta_neg"],
+                alpha=setting["alpha"],
+                gamma_r=gamma_r,
+                responsibility_reg=setting["reg"],
+                scale=setting["scale"],
+            ),
             num_mc_samples=setting["mc"],
             joint_batches=self.joint_batches,
         )

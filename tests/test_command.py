@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from tests.runs import ROOT, assert_one_clear_line, command
+from tf_sintrovae import command as command_module
+from tf_sintrovae import flag_files
 from tf_sintrovae.config import Config
 
 
@@ -35,8 +39,20 @@ def at_once(tmp_path_factory):
         (["--flagfile=configs"], ("configs",)),
         (["--preset=nothing"], ("nothing", "fmnist")),
         (["--preset"], ("preset", "fmnist")),
+        (["--flagfile"], ("--flagfile=PATH",)),
+        (["--flagfile="], ("--flagfile=PATH",)),
+        (["--flagfile=/dev/zero"], ("/dev/zero", "not a file")),
+        (["--seed=4294967296"], ("seed=4294967296", "at most 2,147,483,647")),
+        (["--seed=-1"], ("seed=-1", "at least 0")),
+        (["--epochs=" + "9" * 30], ("epochs=9999", "at most 1,000,000")),
+        (["--widths=1000000000"], ("widths=1000000000", "at most 65,536")),
+        (["--num_components=1000000000"], ("num_components=1000000000", "at most")),
+        (["--beta_kl=inf"], ("beta_kl=inf",)),
+        (["--dataset="], ("dataset=''", "expected text")),
+        (["--data_dir="], ("data_dir=''",)),
+        (["--workdir=a\nb"], ("workdir='a\\nb'",)),
         (["--preset", "rings", "--epochs=0"], ("epochs=0",)),  # the preset itself was taken
-        (["--prior=vamp", "--vae_epochs=3"], ("prior=vamp", "vae_epochs=120")),
+        (["--prior=vamp", "--vae_epochs=3", "--epochs=120"], ("prior=vamp", "vae_epochs=120")),
         (["stray", "more"], ("stray more", "--name=value")),
     ],
     ids=lambda value: " ".join(value),
@@ -48,9 +64,28 @@ def test_bad_flags_are_named_at_once(arguments, parts, at_once):
     assert done.seconds < 2
 
 
-def test_a_preset_inside_a_flag_file_points_to_what_works_there(at_once, tmp_path):
-    (tmp_path / "mine.flags").write_text("--preset=rings\n")
-    assert_one_clear_line(at_once(f"--flagfile={tmp_path / 'mine.flags'}"), "--flagfile=PATH")
+def test_a_preset_inside_a_flag_file_is_taken(at_once, tmp_path):
+    (tmp_path / "mine.flags").write_text("--preset=rings\n--epochs=0\n")
+    assert_one_clear_line(at_once(f"--flagfile={tmp_path / 'mine.flags'}"), "epochs=0")
+
+
+def test_flag_files_that_include_each_other_are_named(at_once, tmp_path):
+    one, two = tmp_path / "one.flags", tmp_path / "two.flags"
+    one.write_text(f"--flagfile={two}\n")
+    two.write_text(f"--flagfile\n{one}\n")
+    assert_one_clear_line(
+        at_once(f"--flagfile={one}"), "includes itself", f"{one} -> {two} -> {one}"
+    )
+
+
+def test_a_flag_file_that_is_no_text_is_named(at_once, tmp_path):
+    (tmp_path / "bytes.flags").write_bytes(b"--epochs=3\n\xff\xfe\n")
+    assert_one_clear_line(at_once(f"--flagfile={tmp_path / 'bytes.flags'}"), "bytes.flags", "UTF-8")
+
+
+def test_a_flag_file_that_never_ends_is_refused(at_once, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert_one_clear_line(at_once(f"--flagfile={tmp_path / 'pipe'}"), "is not a file")
 
 
 def test_folders_that_cannot_be_used_are_named_at_once(at_once, tmp_path):
@@ -65,6 +100,8 @@ def test_help_is_quick_and_lists_every_setting(at_once):
     for field in dataclasses.fields(Config):
         assert f"--{field.name}:" in done.stdout or f"--[no]{field.name}:" in done.stdout
     assert "--preset:" in done.stdout
+    for name in flag_files.names():
+        assert re.search(rf"\b{name}\b", done.stdout.split("--preset:")[1].split("--")[0])
     assert done.stdout.startswith("Trains a Soft-IntroVAE")
     assert done.stderr == ""
 
@@ -90,9 +127,31 @@ def test_a_user_error_of_several_lines_becomes_one():
     assert (done.returncode, done.stderr) == (2, "error: first second\n")
 
 
-def test_ctrl_c_is_one_line():
-    done = run_code("raise KeyboardInterrupt")
-    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_request_to_stop_is_one_line(name):
+    """Python raises it where the command is; what it began there is removed on the way out."""
+    done = run_code(
+        f"import os, signal\ntry:\n    os.kill(os.getpid(), signal.{name})\n    signal.pause()\n"
+        "finally:\n    print('tidied')"
+    )
+    assert (done.returncode, done.stdout) == (command_module.INTERRUPTED, "tidied\n")
+    assert done.stderr == "error: interrupted\n"
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    done = run_code(
+        "import errno, os\nraise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), '/a/b')"
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: /a/b cannot be written: no space left on device;")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_lack_of_memory_is_one_line():
+    done = run_code("bytes(2**60)")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: out of memory: give a smaller batch_size")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_bug_shows_where_it_is():

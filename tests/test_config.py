@@ -10,50 +10,27 @@ from absl import flags
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_sintrovae import command, config
+from tf_sintrovae import config, flag_files
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
 
-@pytest.fixture
-def parse(monkeypatch):
-    """Parses arguments as the command does, with a set of flags of its own."""
-
-    def parsed(*arguments):
-        values = flags.FlagValues()
-        flags.DEFINE_multi_string("flagfile", [], "as absl's own", flag_values=values)
-        monkeypatch.setattr(flags, "FLAGS", values)
-        _define(values)
-        values(["main", *map(command._expand_preset, arguments)])
-        return config.from_flags()
-
-    return parsed
+def parse(*arguments):
+    """The settings that a command line gives, by a set of flags of its own."""
+    values = flags.FlagValues()
+    config.define_flags(values)
+    values(["main", *flag_files.expanded(arguments)])
+    return config.from_flags(values)
 
 
-def _define(values):
-    """Defines the settings' flags on `values` instead of the global ones."""
-    definers = {
-        name: getattr(flags, f"DEFINE_{name}")
-        for name in ("enum", "bool", "list", "integer", "float", "string")
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, definer in definers.items():
-            patch.setattr(
-                flags,
-                f"DEFINE_{name}",
-                lambda *args, _definer=definer: _definer(*args, flag_values=values),
-            )
-        config.define_flags()
-
-
-def test_flags_default_to_the_dataclass(parse):
+def test_flags_default_to_the_dataclass():
     assert parse() == Config()
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.flags")), ids=lambda p: p.stem)
-def test_every_flag_file_is_valid_and_named_after_its_data(path, parse):
+def test_every_flag_file_is_valid_and_named_after_its_data(path):
     settings = parse(f"--flagfile={path}")
     name = "fashion_mnist" if path.stem == "fmnist" else path.stem
     assert settings.dataset == name
@@ -71,7 +48,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_image_experiments_have_the_papers_settings(name, parse):
+def test_image_experiments_have_the_papers_settings(name):
     settings = parse(f"--preset={name}")
     latent_dim, batch_size, beta_neg, widths = IMAGES[name]
     assert (settings.latent_dim, settings.batch_size) == (latent_dim, batch_size)
@@ -94,7 +71,7 @@ PLANE = {
 
 
 @pytest.mark.parametrize("name", PLANE)
-def test_plane_experiments_have_the_papers_settings(name, parse):
+def test_plane_experiments_have_the_papers_settings(name):
     settings = parse(f"--preset={name}")
     assert (settings.beta_rec, settings.beta_kl, settings.beta_neg) == PLANE[name]
     assert (settings.latent_dim, settings.batch_size, settings.num_components) == (2, 512, 64)
@@ -106,12 +83,12 @@ def test_plane_experiments_have_the_papers_settings(name, parse):
     assert settings.widths == (256,) * 4
 
 
-def test_a_preset_stands_at_its_place(parse):
+def test_a_preset_stands_at_its_place():
     assert parse("--epochs=7", "--preset=rings").epochs == 300
     assert parse("--preset=rings", "--epochs=7").epochs == 7
 
 
-def test_settings_survive_json_and_flag_files(parse, tmp_path):
+def test_settings_survive_json_and_flag_files(tmp_path):
     settings = Config(
         dataset="rings", widths=(4, 5), learn_weights=False, lr_milestones=(3,), epochs=9
     )
@@ -121,20 +98,19 @@ def test_settings_survive_json_and_flag_files(parse, tmp_path):
     assert parse(f"--flagfile={path}") == settings
 
 
-FINITE = {"allow_nan": False, "allow_infinity": False}
 # Every kind of setting: text, optional text and numbers, lists, choices, switches.
 SETTINGS = st.builds(
     Config,
     dataset=st.sampled_from(["digits", "fmnist", "a_data_set_of_tfds"]),
     data_dir=st.none() | st.just("/data/with a space=and#sign"),
     image_size=st.none() | st.integers(1, 99),
-    workdir=st.text("ab é-_/=#.", min_size=1).map(str.strip),
+    workdir=st.text("ab é-_/=#.").map(str.strip),
     batch_size=st.integers(1, 10**6),
     widths=st.lists(st.integers(1, 512)).map(tuple),
     lr_milestones=st.lists(st.integers(1, 10**6)).map(tuple),
     prior_player=st.sampled_from(["decoder", "encoder", "none"]),
     learn_weights=st.booleans(),
-    beta_rec=st.floats(0.0, **FINITE),
+    beta_rec=st.floats(0.0, 1e30),
     gamma_r=st.just(1e-8),
     prior_learning_rate=st.none() | st.floats(0.0, 1.0),
     evaluate=st.booleans(),
@@ -147,7 +123,7 @@ SETTINGS = st.builds(
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
-def test_any_settings_survive_json_and_flag_files(parse, tmp_path, settings):
+def test_any_settings_survive_json_and_flag_files(tmp_path, settings):
     assert Config.from_json(settings.to_json()) == settings
     path = tmp_path / "flags.txt"
     path.write_text(settings.to_flagfile())
@@ -162,7 +138,7 @@ def test_a_json_of_something_else_is_refused(text):
         Config.from_json(text)
 
 
-def test_flag_files_may_hold_comments_and_others_and_the_last_value_wins(parse, tmp_path):
+def test_flag_files_may_hold_comments_and_others_and_the_last_value_wins(tmp_path):
     (tmp_path / "base.flags").write_text("# a comment\n// another\n\n--epochs=3\n--seed=4\n")
     (tmp_path / "mine.flags").write_text(f"--flagfile={tmp_path / 'base.flags'}\n--epochs=5\n")
     settings = parse("--seed=9", f"--flagfile={tmp_path / 'mine.flags'}", "--nolearn_weights")

@@ -9,6 +9,7 @@ import pytest
 from tf_sintrovae import export, networks
 from tf_sintrovae.data import registry
 from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.objective import Objective
 from tf_sintrovae.priors import StandardNormalPrior
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "downstream.md"
@@ -20,7 +21,10 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("downstream")
     keras.utils.set_random_seed(0)
     encoder, decoder = networks.build_networks((8, 8, 1), 16, (8, 16))
-    model = SoftIntroVAE(encoder, decoder, StandardNormalPrior(16), beta_kl=0.1, num_mc_samples=2)
+    weights = Objective(beta_rec=1.0, beta_kl=0.1)
+    model = SoftIntroVAE(
+        encoder, decoder, StandardNormalPrior(16), objective=weights, num_mc_samples=2
+    )
     model.compile(*[keras.optimizers.Adam(2e-3) for _ in range(3)])
     model.fit(registry.load("digits").train_batches(64, 0), steps_per_epoch=300, verbose=0)
     export.export(model, root / "runs" / "digits" / "saved_model")

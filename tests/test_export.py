@@ -203,6 +203,23 @@ def test_a_second_export_replaces_the_first_and_info_travels_along(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["saved_model"]
 
 
+@pytest.mark.parametrize("part", ["_save", "_write_info"])
+def test_an_export_that_is_interrupted_leaves_the_previous_one_alone(tmp_path, monkeypatch, part):
+    model, path = Case("points", "standard_normal").model(), tmp_path / "saved_model"
+    export.export(model, path, info={"dataset": "first"})
+    original = getattr(export, part)
+
+    def interrupted(*arguments):
+        original(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export, part, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export.export(model, path, info={"dataset": "second"})
+    assert json.loads((path / export.INFO_FILE).read_text())["dataset"] == "first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["saved_model"]
+
+
 def test_saved_model_cli_runs_every_network(tmp_path):
     path = tmp_path / "saved_model"
     export.export(trained_statistics(Case("images", "mixture").model()), path)

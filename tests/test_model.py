@@ -8,6 +8,7 @@ import tensorflow as tf
 from tests.cases import BATCH_SIZE, CASES, LATENT_DIM, QUICK_CASES, Case, data
 from tf_sintrovae import networks
 from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.objective import Objective
 from tf_sintrovae.priors import MixturePrior, StandardNormalPrior
 
 
@@ -229,7 +230,11 @@ class Subclassed(keras.Model):
 
 def test_subclassed_networks_train_too():
     encoder, decoder = Subclassed((LATENT_DIM, LATENT_DIM)), Subclassed((6,))
-    model = compiled(SoftIntroVAE(encoder, decoder, MixturePrior(2, LATENT_DIM), beta_neg=1.0))
+    model = compiled(
+        SoftIntroVAE(
+            encoder, decoder, MixturePrior(2, LATENT_DIM), objective=Objective(beta_neg=1.0)
+        )
+    )
     model.start_introspection()
     history = model.fit(data((6,), 16), batch_size=8, verbose=0).history
     assert np.isfinite(history["encoder_loss"]).all()

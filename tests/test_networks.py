@@ -30,6 +30,7 @@ def test_parameter_counts_of_the_papers_networks():
 
 def test_default_widths():
     assert networks.default_widths((2,)) == (256,) * 4
+    assert networks.default_widths((8, 8, 1)) == (32, 64)
     assert networks.default_widths((28, 28, 1)) == (64, 128)
     assert networks.default_widths((32, 32, 3)) == (64, 128, 256)
 
@@ -72,12 +73,41 @@ def test_other_ranks_are_refused():
 
 
 def test_half_precision_keeps_posteriors_and_outputs_in_float32():
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        encoder, decoder = networks.build_networks((8, 8, 1), 2, (4,))
-    finally:
-        keras.config.set_dtype_policy(policy)
+    encoder, decoder = networks.build_networks((8, 8, 1), 2, (4,), dtype="mixed_bfloat16")
     mean, _ = encoder(tf.zeros((1, 8, 8, 1)))
     assert mean.dtype == decoder(mean).dtype == tf.float32
     assert encoder.get_layer("in").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("shape", [(2,), (8, 8, 1)])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
+def test_a_given_policy_does_what_the_global_one_does(policy, shape):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        expected = networks.build_networks(shape, 2, (4, 6))
+    finally:
+        keras.config.set_dtype_policy(before)
+    given = networks.build_networks(shape, 2, (4, 6), dtype=policy)
+    for network, reference in zip(given, expected, strict=True):
+        # Input layers compute nothing; Keras gives them the global policy whatever their tensor's dtype.
+        pairs = list(zip(network.layers, reference.layers, strict=True))[1:]
+        assert [a.compute_dtype for a, _ in pairs] == [b.compute_dtype for _, b in pairs]
+        assert [v.dtype for v in network.variables] == [v.dtype for v in reference.variables]
+        x = np.random.default_rng(0).uniform(size=(3, *network.input_shape[1:]))
+        x = tf.constant(x, network.inputs[0].dtype)
+        for training in (False, True):
+            values, others = (
+                tf.nest.flatten(n(x, training=training)) for n in (network, reference)
+            )
+            for value, other in zip(values, others, strict=True):
+                assert value.dtype == other.dtype
+                np.testing.assert_array_equal(value, other)
+
+
+def test_any_seed_of_a_run_serves():
+    largest = networks.build_networks((2,), 2, (8,), 2**31 - 1)[0].get_weights()
+    assert not np.array_equal(
+        largest[0], networks.build_networks((2,), 2, (8,), 0)[0].get_weights()[0]
+    )

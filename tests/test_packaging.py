@@ -15,12 +15,12 @@ ROOT = build_file.ROOT
 PROGRAM = """
 import importlib.resources, importlib.util, pathlib
 import tf_sintrovae
-from tf_sintrovae import command, errors
+from tf_sintrovae import command, errors, flag_files
 from tf_sintrovae.data import registry
 spec = importlib.util.find_spec("tf_sintrovae.kernels.mixture")
 assert spec is not None and pathlib.Path(spec.origin).is_file()
 assert importlib.resources.files("tf_sintrovae.configs").joinpath("fmnist.flags").is_file()
-assert command._expand_preset("--preset=fmnist").endswith("fmnist.flags")
+assert "--dataset=fashion_mnist" in flag_files.expanded(["--preset=fmnist"])
 print(tf_sintrovae.__file__)
 """
 

@@ -16,6 +16,8 @@ from tf_sintrovae.priors import (
     WarmStartedMixturePrior,
 )
 
+_PRIOR_DTYPE = "float32"  # whatever the networks' precision
+
 
 def build_model(
     config: Config, source: Source, jit_compile: bool = False, num_replicas: int = 1
@@ -31,9 +33,6 @@ def build_model(
     Raises:
         UserError: an image size that the networks cannot halve, or too few examples for the components.
     """
-    keras.mixed_precision.set_global_policy(
-        "float32" if config.mixed_precision == "off" else f"mixed_{config.mixed_precision}"
-    )
     try:
         encoder, decoder = networks.build_networks(
             source.shape,
@@ -41,6 +40,7 @@ def build_model(
             config.widths or networks.default_widths(source.shape),
             config.seed,
             synchronized=num_replicas > 1,
+            dtype=_policy(config),
         )
     except ValueError as error:
         raise UserError(f"data set {source.name}: {error}") from error
@@ -48,13 +48,7 @@ def build_model(
         encoder,
         decoder,
         build_prior(config, source),
-        beta_rec=config.beta_rec,
-        beta_kl=config.beta_kl,
-        beta_neg=config.beta_neg,
-        alpha=config.alpha,
-        gamma=config.gamma,
-        gamma_r=config.gamma_r,
-        responsibility_reg=config.responsibility_reg,
+        objective=config.objective,
         num_mc_samples=config.num_mc_samples,
         prior_player=config.prior_player,
         seed=config.seed,
@@ -71,12 +65,13 @@ def build_model(
 def build_prior(config: Config, source: Source) -> Prior:
     """The prior that `config.prior` names, at its initial values."""
     if config.prior == "standard_normal":
-        return StandardNormalPrior(config.latent_dim)
+        return StandardNormalPrior(config.latent_dim, dtype=_PRIOR_DTYPE)
     vamp = VampPrior(
         _pseudo_inputs(config, source),
         config.latent_dim,
         config.learn_weights,
         clip=(0.0, 1.0) if source.is_image else None,
+        dtype=_PRIOR_DTYPE,
     )
     if config.prior == "vamp" or config.prior_player == "encoder":
         return vamp
@@ -86,8 +81,14 @@ def build_prior(config: Config, source: Source) -> Prior:
         config.learn_weights,
         config.clip_variance,
         config.seed,
+        dtype=_PRIOR_DTYPE,
     )
     return WarmStartedMixturePrior(vamp, mixture)
+
+
+def _policy(config: Config) -> str:
+    """The networks' policy, given to each layer: a global one would reach every network built later."""
+    return "float32" if config.mixed_precision == "off" else f"mixed_{config.mixed_precision}"
 
 
 def learning_rates(config: Config) -> tuple[float, float, float]:

@@ -3,18 +3,17 @@
 import contextlib
 import logging
 import os
-import pathlib
-import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags
 from absl import logging as absl_logging
 
+from tf_sintrovae import files, flag_files
 from tf_sintrovae.errors import UserError
 
-_CONFIGS = pathlib.Path(__file__).parent / "configs"
-_INTERRUPTED = 130  # as a shell reports a process that ended by SIGINT
+INTERRUPTED = 130  # by Ctrl-C, as a shell reports it, or by SIGTERM
 
 
 def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
@@ -25,7 +24,8 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
         argv: program name and arguments; the process's own when None.
 
     Raises:
-        SystemExit: code 0 on success, 2 after a `UserError` or a flag that cannot be parsed.
+        SystemExit: code 0 on success, 2 after a `UserError`, a flag that cannot be parsed, a full disk or
+            lack of memory, 130 after Ctrl-C or SIGTERM.
     """
 
     def guarded(arguments: Sequence[str]) -> None:
@@ -33,11 +33,13 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
             if len(arguments) > 1:
                 stray = " ".join(arguments[1:])
                 raise UserError(f"stray arguments: {stray} (settings are given as --name=value)")
-            main()
+            signal.signal(signal.SIGTERM, _interrupt)
+            with files.full_disk_errors("output"), _memory_errors():
+                main()
         except UserError as error:
             sys.exit(_report(error))
         except KeyboardInterrupt:  # outside training, which saves and ends by itself
-            sys.exit(_report(UserError("interrupted"), _INTERRUPTED))
+            sys.exit(_report(UserError("interrupted"), INTERRUPTED))
 
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
 
@@ -82,36 +84,35 @@ def _muted_stderr() -> Iterator[None]:
         os.close(kept)
 
 
+def _interrupt(number, frame):
+    """SIGTERM does what Ctrl-C does: what was begun is removed, what is complete stays."""
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Turns a lack of memory, in Python or in TensorFlow, into a UserError."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+            raise
+        detail = next(iter(str(error).splitlines()), "")
+        raise UserError(
+            "out of memory: give a smaller batch_size, num_mc_samples, num_components, latent_dim or widths "
+            f"({detail})"
+        ) from error
+
+
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS([argv[0], *map(_expand_preset, _joined(argv[1:]))])
+        return flags.FLAGS([argv[0], *flag_files.expanded(argv[1:])])
     except (flags.Error, UserError) as error:
         sys.exit(_report(error))
 
 
-def _joined(arguments: Sequence[str]) -> Iterator[str]:
-    """`--preset NAME` -> `--preset=NAME`; other arguments as they are."""
-    remaining = iter(arguments)
-    for argument in remaining:
-        if re.fullmatch(r"--?preset", argument):
-            argument += f"={next(remaining, '')}"
-        yield argument
-
-
-def _expand_preset(argument: str) -> str:
-    """`--preset=NAME` -> `--flagfile=` the flag file of that name inside the package."""
-    match = re.fullmatch(r"--?preset=(.*)", argument)
-    if match is None:
-        return argument
-    path = _CONFIGS / f"{match[1]}.flags"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in _CONFIGS.glob("*.flags")))
-        raise UserError(f"preset {match[1]!r} is unknown: expected one of {known}")
-    return f"--flagfile={path}"
-
-
 def _report(error: Exception, code: int = 2) -> int:
     """Prints `error` on one line; returns the exit code."""
-    text = " ".join(str(error).split()).removeprefix("ERROR:: ")  # absl's, of flag files
+    text = " ".join(str(error).split())
     print(f"error: {text}", file=sys.stderr)
     return code

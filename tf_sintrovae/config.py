@@ -8,25 +8,40 @@ values are answered at once.
 import dataclasses
 import json
 import pathlib
+import types
+import typing
 from typing import Any
 
 from absl import flags
 
+from tf_sintrovae import flag_files
 from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.objective import Objective
+
+_WEIGHTS = Objective()
+
+
+# What a number may be at most where nothing else is said: a size of TensorFlow, a weight in float32.
+_MOST = {int: 2**31 - 1, float: 1e30}
+_MOST_LAYERS = 64
 
 
 def _setting(
-    default: Any, help_text: str, choices: tuple[str, ...] = (), least: float | None = None
+    default: Any,
+    help_text: str,
+    choices: tuple[str, ...] = (),
+    least: float | None = None,
+    most: float | None = None,
 ):
-    """A dataclass field that also describes its flag; `least` is the smallest allowed value."""
-    metadata = {"help": help_text, "choices": choices, "least": least}
+    """A dataclass field that also describes its flag; `least` and `most` are the limits of its numbers."""
+    metadata = {"help": help_text, "choices": choices, "least": least, "most": most}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of a training run; the defaults train on the bundled digits.
+    """Settings of a training run; the defaults are those of `configs/digits.flags`.
 
     Raises:
         UserError: a value, or a combination of values, that cannot work.
@@ -37,7 +52,9 @@ class Config:
         "digits", "data set: a name of docs/data.md, or any TFDS image data set"
     )
     data_dir: str | None = _setting(None, "folder with the data set's files (docs/data.md)")
-    image_size: int | None = _setting(None, "resize images to this height and width", least=1)
+    image_size: int | None = _setting(
+        None, "resize images to this height and width", least=1, most=2**14
+    )
     max_data_gib: float = _setting(
         registry.MAX_DATA_GIB,
         "refuse data files that take more memory than this, in GiB",
@@ -45,11 +62,13 @@ class Config:
     )
     # Run
     workdir: str | None = _setting(None, "folder of the run; runs/DATASET by default")
-    seed: int = _setting(0, "of initial weights, order of examples and all noise", least=0)
-    batch_size: int = _setting(128, "examples in a step, over all replicas", least=1)
-    epochs: int = _setting(120, "epochs in all; a run continues up to this one", least=1)
+    seed: int = _setting(0, "seed of initial weights, order of examples and all noise", least=0)
+    batch_size: int = _setting(128, "examples in a step, over all replicas", least=1, most=2**24)
+    epochs: int = _setting(
+        110, "epochs in all; a run continues up to this one", least=1, most=10**6
+    )
     vae_epochs: int = _setting(
-        30, "length of the VAE stage; from `epochs` on, a plain VAE is trained", least=0
+        20, "length of the VAE stage; from `epochs` on, a plain VAE is trained", least=0
     )
     mixture_warmup_epochs: int = _setting(
         5,
@@ -57,12 +76,19 @@ class Config:
         least=0,
     )
     steps_per_epoch: int | None = _setting(
-        None, "steps counted as an epoch; by default the data set once, 100 in 2D", least=1
+        None,
+        "steps counted as an epoch; by default the data set once, 100 in 2D",
+        least=1,
+        most=10**9,
     )
     # Networks
-    latent_dim: int = _setting(16, "dimensions of the latent space, L", least=1)
+    latent_dim: int = _setting(10, "dimensions of the latent space, L", least=1, most=2**16)
     widths: tuple[int, ...] = _setting(
-        (), "channels of each resolution, or units of dense layers; the paper's when empty", least=1
+        (),
+        "channels of each resolution, or units of dense layers; when empty 64,128 for images (32,64 under 16 "
+        "pixels, 64,128,256 from 32 on) and 256,256,256,256 for points",
+        least=1,
+        most=2**16,
     )
     # Prior
     prior: str = _setting(
@@ -70,7 +96,7 @@ class Config:
         "prior; 'mixture' starts as a VampPrior and becomes free, 'vamp' is for plain VAEs",
         choices=("standard_normal", "vamp", "mixture"),
     )
-    num_components: int = _setting(10, "components of the prior, K", least=1)
+    num_components: int = _setting(10, "components of the prior, K", least=1, most=2**20)
     learn_weights: bool = _setting(True, "learn the weights of the components")
     prior_player: str = _setting(
         "decoder",
@@ -79,27 +105,33 @@ class Config:
     )
     clip_variance: bool = _setting(True, "adaptive variance clipping of a learned mixture")
     responsibility_reg: float = _setting(
-        100.0, "weight r of the responsibility regularisation", least=0.0
+        _WEIGHTS.responsibility_reg, "weight r of the responsibility regularisation", least=0.0
     )
     # Objective
-    beta_rec: float = _setting(1.0, "weight of reconstruction errors", least=0.0)
-    beta_kl: float = _setting(1.0, "weight of KL divergences", least=0.0)
-    beta_neg: float = _setting(128.0, "weight of generated examples' KL for the encoder", least=0.0)
-    alpha: float = _setting(2.0, "sharpness of the encoder's exponential terms", least=1e-6)
-    gamma: float = _setting(1.0, "weight of generated examples for decoder and prior", least=0.0)
+    beta_rec: float = _setting(_WEIGHTS.beta_rec, "weight of reconstruction errors", least=0.0)
+    beta_kl: float = _setting(_WEIGHTS.beta_kl, "weight of KL divergences", least=0.0)
+    beta_neg: float = _setting(
+        _WEIGHTS.beta_neg, "weight of generated examples' KL for the encoder", least=0.0
+    )
+    alpha: float = _setting(
+        _WEIGHTS.alpha, "sharpness of the encoder's exponential terms", least=1e-6
+    )
+    gamma: float = _setting(
+        _WEIGHTS.gamma, "weight of generated examples for decoder and prior", least=0.0
+    )
     gamma_r: float = _setting(
-        0.0,
+        _WEIGHTS.gamma_r,
         "weight of their reconstruction; the paper's 1e-8 is under float32 resolution, so 0 leaves it out",
         least=0.0,
     )
-    num_mc_samples: int = _setting(100, "Monte Carlo samples of each KL, M", least=1)
+    num_mc_samples: int = _setting(100, "Monte Carlo samples of each KL, M", least=1, most=2**20)
     # Optimisation
-    learning_rate: float = _setting(2e-4, "Adam's rate, of all players", least=0.0)
+    learning_rate: float = _setting(5e-4, "Adam's rate, of all players", least=0.0)
     prior_learning_rate: float | None = _setting(
         None, "the prior's own rate; learning_rate by default", least=0.0
     )
     lr_milestones: tuple[int, ...] = _setting(
-        (), "optimizer steps at which all rates are divided by 10", least=1
+        (), "optimizer steps at which all rates are divided by 10", least=1, most=10**15
     )
     # Machine
     strategy: str = _setting(
@@ -131,12 +163,19 @@ class Config:
     overwrite: bool = _setting(False, "start afresh where the workdir already holds a run")
 
     def __post_init__(self):
-        object.__setattr__(self, "dataset", registry.canonical(self.dataset))
+        if isinstance(self.dataset, str):  # else refused below
+            object.__setattr__(self, "dataset", registry.canonical(self.dataset))
         if not self.workdir:
             object.__setattr__(self, "workdir", f"runs/{self.dataset}")
         for field in dataclasses.fields(self):
             _check_field(field, getattr(self, field.name))
         self._check_combinations()
+
+    @property
+    def objective(self) -> Objective:
+        """The weights of the losses; the scale is left to the model."""
+        names = {field.name for field in dataclasses.fields(self)} & set(Objective._fields)
+        return Objective(**{name: getattr(self, name) for name in names})
 
     @property
     def hand_over_epoch(self) -> int | None:
@@ -175,7 +214,8 @@ class Config:
                 name: tuple(value) for name, value in values.items() if isinstance(value, list)
             }
             return cls(**values | lists)
-        except (ValueError, TypeError, AttributeError) as error:
+        # A setting of another version, no object at all, brackets nested too deep.
+        except (ValueError, TypeError, AttributeError, RecursionError, UserError) as error:
             raise UserError(f"not a config.json of this program: {error}") from error
 
     def to_flagfile(self) -> str:
@@ -187,31 +227,35 @@ class Config:
         )
 
 
-def define_flags() -> None:
-    """Defines one flag for each setting."""
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines one flag for each setting, and `--preset` for `--help`: `flag_files` takes it out before."""
     for field in dataclasses.fields(Config):
-        _define_flag(field)
+        _define_flag(field, values)
     flags.DEFINE_string(
         "preset",
         None,
-        "name of a flag file that comes with the package, in place of --flagfile=PATH",
+        "stands for the flag file of that name that comes with the package; later flags win. One of "
+        + ", ".join(flag_files.names()),
+        flag_values=values,
     )
 
 
-def from_flags() -> Config:
+def from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
     """The settings that the parsed flags give.
 
     Raises:
         UserError: as `Config`.
     """
-    if flags.FLAGS["preset"].value is not None:
-        raise UserError(
-            "--preset works on the command line only: in a flag file, write --flagfile=PATH"
-        )
-    values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
+    settings = {field.name: values[field.name].value for field in dataclasses.fields(Config)}
     for name in ("widths", "lr_milestones"):
-        values[name] = _integers(name, values[name])
-    return Config(**values)
+        settings[name] = _integers(name, settings[name])
+    return Config(**settings)
+
+
+def open_settings(values: flags.FlagValues = flags.FLAGS) -> frozenset[str]:
+    """Names of the settings that no flag gave."""
+    names = (field.name for field in dataclasses.fields(Config))
+    return frozenset(name for name in names if not values[name].present)
 
 
 def read_config(workdir: pathlib.Path) -> Config | None:
@@ -224,37 +268,83 @@ def read_config(workdir: pathlib.Path) -> Config | None:
     if not path.exists():
         return None
     try:
-        return Config.from_json(path.read_text())
-    except UserError as error:
+        return Config.from_json(path.read_text(encoding="utf-8"))
+    except (UserError, UnicodeError) as error:
         raise UserError(f"{path}: {error}; restore it, or start afresh with --overwrite") from error
 
 
-def _define_flag(field: dataclasses.Field) -> None:
+def _define_flag(field: dataclasses.Field, values: flags.FlagValues) -> None:
     name, default, help_text = field.name, field.default, field.metadata["help"]
-    kind = str(field.type)
+    _, kind = _kind(field)
     if field.metadata["choices"]:
-        flags.DEFINE_enum(name, default, field.metadata["choices"], help_text)
-    elif "bool" in kind:
-        flags.DEFINE_bool(name, default, help_text)
-    elif "tuple" in kind:
-        flags.DEFINE_list(name, list(map(str, default)), help_text)
-    elif "int" in kind:
-        flags.DEFINE_integer(name, default, help_text)
-    elif "float" in kind:
-        flags.DEFINE_float(name, default, help_text)
-    else:
-        flags.DEFINE_string(name, default, help_text)
+        flags.DEFINE_enum(name, default, field.metadata["choices"], help_text, flag_values=values)
+        return
+    if kind is tuple:
+        default = list(map(str, default))
+    _DEFINERS[kind](name, default, help_text, flag_values=values)
+
+
+_DEFINERS = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_list,
+}
 
 
 def _check_field(field: dataclasses.Field, value: Any) -> None:
-    least, choices = field.metadata["least"], field.metadata["choices"]
+    optional, kind = _kind(field)
+    if value is None and optional:
+        return
+    choices = field.metadata["choices"]
     if choices and value not in choices:
         raise UserError(f"{field.name}={value}: expected one of {', '.join(choices)}")
-    if least is None or value is None:
-        return
-    for item in value if isinstance(value, tuple) else (value,):
-        if not least <= item < float("inf"):
-            raise UserError(f"{field.name}={item}: expected a finite number of at least {least:g}")
+    if kind is tuple:
+        _check_list(field, value)
+    elif not isinstance(value, _ACCEPTED[kind]) or (kind is not bool and isinstance(value, bool)):
+        raise UserError(f"{field.name}={value!r}: expected {_WORDS[kind]}")
+    elif kind is str:
+        _check_text(field.name, value)
+    elif kind is not bool:
+        _check_limits(field, value, kind)
+
+
+# What Python may hold for a setting of a kind, and how to say it.
+_ACCEPTED = {bool: bool, int: int, float: (int, float), str: str}
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def _kind(field: dataclasses.Field) -> tuple[bool, type]:
+    """Whether a setting may be None, and the type that its values have otherwise."""
+    members = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else ()
+    kind = next((t for t in members if t is not type(None)), field.type)
+    return type(None) in members, typing.get_origin(kind) or kind
+
+
+def _check_list(field: dataclasses.Field, value: Any) -> None:
+    numbers = isinstance(value, tuple) and all(type(item) is int for item in value)
+    if not numbers or len(value) > _MOST_LAYERS:
+        raise UserError(f"{field.name}={value!r}: expected at most {_MOST_LAYERS} whole numbers")
+    for item in value:
+        _check_limits(field, item, int)
+
+
+def _check_limits(field: dataclasses.Field, value: float, kind: type) -> None:
+    least, most = field.metadata["least"], field.metadata["most"] or _MOST[kind]
+    if not least <= value <= most:
+        limit = f"{most:,}" if kind is int else f"{most:g}"
+        raise UserError(
+            f"{field.name}={value}: expected a finite number of at least {least:g} and at most {limit}"
+        )
+
+
+def _check_text(name: str, value: str) -> None:
+    """Refuses what a flag file or a file system cannot hold."""
+    if not value or value != value.strip() or not value.isprintable():
+        raise UserError(
+            f"{name}={value!r}: expected text, without blanks around it or control characters"
+        )
 
 
 def _integers(name: str, texts: list[str]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import time
 
 from absl import flags
 
-from tf_sintrovae import command
+from tf_sintrovae import command, saved_model
 from tf_sintrovae.data.registry import MAX_DATA_GIB
 from tf_sintrovae.errors import UserError
 
@@ -26,9 +26,9 @@ def define_flags() -> None:
         "max_data_gib", MAX_DATA_GIB, "refuse data files that take more memory, in GiB", 0.0
     )
     flags.DEFINE_list("metrics", [], "measures to take; all that suit the data by default")
-    flags.DEFINE_integer("seed", 0, "of all draws", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "seed of all draws", 0, 2**31 - 1)
     flags.DEFINE_integer(
-        "num_seeds", 1, "seeds from --seed on; figures are means over them", lower_bound=1
+        "num_seeds", 1, "seeds from --seed on; figures are means over them", 1, 1_000
     )
     flags.DEFINE_string(
         "output", None, "JSON file to write; results.json beside the model by default"
@@ -72,6 +72,7 @@ def main() -> None:
     """Loads model and data, measures, prints and writes."""
     values = flags.FLAGS
     path = _saved_model(values.saved_model)
+    _check_seeds(values)
     command.quieten_tensorflow()
     from tf_sintrovae import evaluation, report
     from tf_sintrovae.data import registry
@@ -95,6 +96,13 @@ def main() -> None:
     report.write(results | {"saved_model": str(path)}, output)
     print(report.table(outcome))
     print(f"measured in {time.monotonic() - start:.0f} s: {output}")
+
+
+def _check_seeds(values) -> None:
+    if values.seed + values.num_seeds > 2**31:
+        raise UserError(
+            f"seed={values.seed} and num_seeds={values.num_seeds}: expected seeds under {2**31:,}"
+        )
 
 
 def _options(values):
@@ -125,13 +133,7 @@ def _options(values):
 
 
 def _loaded(path: pathlib.Path):
-    import tensorflow as tf
-
-    try:
-        return tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"saved_model={path} cannot be loaded: {reason}") from error
+    return saved_model.load(path)
 
 
 def _model_info(path: pathlib.Path) -> dict:
@@ -141,14 +143,9 @@ def _model_info(path: pathlib.Path) -> dict:
 
 
 def _saved_model(name: str | None) -> pathlib.Path:
-    if name is None:
+    if not name:
         raise UserError("--saved_model is needed: the folder that main wrote, RUN/saved_model")
-    path = pathlib.Path(name).expanduser()
-    if not (path / "saved_model.pb").is_file():
-        raise UserError(
-            f"saved_model={name}: no SavedModel there (no saved_model.pb); name the folder that main wrote"
-        )
-    return path
+    return saved_model.located(name)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_sintrovae import objectives
+from tf_sintrovae import files, objectives, saved_model
 from tf_sintrovae.kernels import mixture
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.versions import versions
 
-INFO_FILE = "model_info.json"
+INFO_FILE = saved_model.INFO_FILE
 
 
 class Servable(tf.Module):
@@ -145,19 +145,36 @@ def export(
 
     Returns:
         The functions that were saved.
+
+    Raises:
+        UserError: the disk is full; a previous export is still there.
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = files.temporary_of(path)
     servable = Servable(model, clip_images)
+    files.recover_folder(path)
+    try:
+        with files.full_disk_errors(path):
+            _save(servable, temporary)
+            _write_info(temporary, model_info(model) | dict(info or {}))
+            files.replace_folder(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # of a failed export
+    return servable
+
+
+def _save(servable: Servable, path: pathlib.Path) -> None:
     # Gradients through an export are TensorFlow's own, of the functions' operations.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(
-        servable, str(temporary), signatures=_concrete(servable.signatures), options=options
+        servable, str(path), signatures=_concrete(servable.signatures), options=options
     )
-    text = json.dumps(model_info(model) | dict(info or {}), indent=2)
-    (temporary / INFO_FILE).write_text(text + "\n")
-    _replace_folder(temporary, path)
-    return servable
+
+
+def _write_info(path: pathlib.Path, info: Mapping[str, Any]) -> None:
+    """Writes `model_info.json`, with the hashes by which damage to the other files is seen."""
+    text = json.dumps(dict(info) | {"sha256": saved_model.hashes(path)}, indent=2)
+    files.write_atomically(path / saved_model.INFO_FILE, text + "\n")
 
 
 def model_info(model: SoftIntroVAE) -> dict[str, Any]:
@@ -184,12 +201,3 @@ def _variables(network):
 
 def _concrete(signatures):
     return {name: function.get_concrete_function() for name, function in signatures.items()}
-
-
-def _replace_folder(new: pathlib.Path, path: pathlib.Path) -> None:
-    """Moves `new` to `path`; what was there is removed afterwards."""
-    old = path.with_name(f".{path.name}.old.{os.getpid()}")
-    if path.exists():
-        os.replace(path, old)
-    os.replace(new, path)
-    shutil.rmtree(old, ignore_errors=True)

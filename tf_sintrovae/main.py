@@ -11,12 +11,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Collection
 
 from absl import flags
 
-from tf_sintrovae import command, config
+from tf_sintrovae import command, config, presets
 
-STOPPED_EXIT_CODE = 130
+STOPPED_EXIT_CODE = command.INTERRUPTED
 
 
 def main() -> None:
@@ -31,15 +32,16 @@ def main() -> None:
 
     with workdir.opened(settings) as folder:
         command.import_tensorflow()
-        run(settings, folder)
+        run(settings, folder, config.open_settings())
 
 
-def run(settings: config.Config, folder) -> None:
+def run(settings: config.Config, folder, open_settings: Collection[str] = frozenset()) -> None:
     """Data -> training -> pictures -> evaluation -> export, inside an open workdir.
 
     Args:
         settings: of the run.
         folder: `workdir.Workdir` that takes everything.
+        open_settings: names of the settings that the user left at their defaults.
 
     Raises:
         UserError: settings, data or checkpoints that cannot be used.
@@ -55,6 +57,9 @@ def run(settings: config.Config, folder) -> None:
         settings.max_data_gib,
     )
     _announce(settings, folder, source)
+    hint = presets.hint(settings, source.shape, open_settings)
+    if hint is not None:
+        print(hint, flush=True)
     start = time.monotonic()
     try:
         model = training.train(settings, source, folder)

@@ -14,6 +14,7 @@ from tf_sintrovae.priors import MixtureParameters, Prior
 
 STAGES = ("vae", "introspective")
 PRIOR_PLAYERS = ("decoder", "encoder", "none")
+_OBJECTIVE = Objective()
 
 _METRICS = {
     "vae": ("loss", "rec", "kl"),
@@ -38,14 +39,8 @@ class SoftIntroVAE(keras.Model):
         encoder: Keras model `x [B, *shape] -> (mean, logvar)`, each [B, L].
         decoder: Keras model `z [B, L] -> x [B, *shape]`.
         prior: one of `tf_sintrovae.priors`, with the same L.
-        beta_rec: weight of reconstruction errors.
-        beta_kl: weight of KL divergences.
-        beta_neg: weight of the KL of generated examples in the encoder's loss.
-        alpha: sharpness of the encoder's exponential terms.
-        gamma: weight of generated examples in the decoder's and prior's loss.
-        gamma_r: weight of their reconstruction; at 0 its decoder passes are not built.
-        responsibility_reg: weight r of the responsibility regularisation.
-        scale: s; one over the number of values in an example when None.
+        objective: weights of the losses; its scale is one over the number of values in an example where it is
+            None.
         num_mc_samples: M, samples of each posterior that estimate its KL.
         prior_player: with whom the prior steps in the introspective stage: 'decoder', 'encoder', or 'none'
             (fixed).
@@ -69,21 +64,15 @@ class SoftIntroVAE(keras.Model):
         decoder: keras.Model,
         prior: Prior,
         *,
-        beta_rec: float = 1.0,
-        beta_kl: float = 1.0,
-        beta_neg: float = 256.0,
-        alpha: float = 2.0,
-        gamma: float = 1.0,
-        gamma_r: float = 0.0,
-        responsibility_reg: float = 0.0,
-        scale: float | None = None,
+        objective: Objective = _OBJECTIVE,
         num_mc_samples: int = 100,
         prior_player: str = "decoder",
         seed: int = 0,
         joint_batches: bool = False,
         name: str = "soft_intro_vae",
     ):
-        super().__init__(name=name)
+        # In the prior's precision, whatever the global policy: inputs are not rounded on their way in.
+        super().__init__(name=name, dtype=prior.variable_dtype)
         if prior_player not in PRIOR_PLAYERS:
             raise ValueError(f"prior_player {prior_player!r}: expected one of {PRIOR_PLAYERS}")
         if joint_batches and (_has_batch_norm(encoder) or _has_batch_norm(decoder)):
@@ -94,11 +83,7 @@ class SoftIntroVAE(keras.Model):
         self.decoder = decoder
         self.prior = prior
         self.example_shape = _example_shape(encoder, decoder, prior)
-        if scale is None:
-            scale = 1.0 / math.prod(self.example_shape)
-        self.objective = Objective(
-            beta_rec, beta_kl, beta_neg, alpha, gamma, gamma_r, responsibility_reg, scale
-        )
+        self.objective = objective.for_examples(math.prod(self.example_shape))
         self.num_mc_samples = num_mc_samples
         self.prior_player = prior_player
         self.seed = seed

@@ -38,15 +38,73 @@ class FanInUniform(keras.initializers.Initializer):
         return {"fan_in": self.fan_in, "seed": self.seed}
 
 
-class _Seeds:
-    """Hands out a new seed for every initialiser of a network."""
+class _Layers:
+    """Makes the layers of one pair of networks: each of one policy, each initialiser with a seed of its own.
 
-    def __init__(self, seed: int):
-        self._next = 1000 * seed
+    Nothing is taken from Keras's global policy, and nothing is left there.
 
-    def __call__(self) -> int:
-        self._next += 1
-        return self._next
+    Args:
+        seed: of the initial weights.
+        policy: of every layer but those in full precision.
+        synchronized: share batch-norm statistics between replicas.
+    """
+
+    def __init__(self, seed: int, policy: keras.DTypePolicy, synchronized: bool):
+        self._last_seed = 1000 * seed
+        self._policy = policy
+        self._synchronized = synchronized
+
+    @property
+    def full_precision(self) -> str:
+        """The variables' dtype: inputs, posteriors and outputs stay in it under mixed precision."""
+        return self._policy.variable_dtype
+
+    def input(self, shape, name):
+        """The input of a network."""
+        return keras.Input(shape, name=name, dtype=self.full_precision)
+
+    def conv(self, x, filters, size, name, use_bias=False, full_precision=False):
+        """A convolution that keeps height and width."""
+        fan_in = size * size * x.shape[-1]
+        return keras.layers.Conv2D(
+            filters,
+            size,
+            padding="same",
+            use_bias=use_bias,
+            kernel_initializer=FanInUniform(fan_in, self._next_seed()),
+            bias_initializer=FanInUniform(fan_in, self._next_seed()),
+            dtype=self.full_precision if full_precision else self._policy,
+            name=name,
+        )(x)
+
+    def dense(self, x, units, name, full_precision=False):
+        """A dense layer without activation."""
+        fan_in = x.shape[-1]
+        return keras.layers.Dense(
+            units,
+            kernel_initializer=FanInUniform(fan_in, self._next_seed()),
+            bias_initializer=FanInUniform(fan_in, self._next_seed()),
+            dtype=self.full_precision if full_precision else self._policy,
+            name=name,
+        )(x)
+
+    def batch_norm(self, x, name):
+        """Batch norm with PyTorch's constants."""
+        return FusedBatchNormalization(
+            momentum=0.9,
+            epsilon=1e-5,
+            synchronized=self._synchronized,
+            dtype=self._policy,
+            name=name,
+        )(x)
+
+    def plain(self, kind, *args, name):
+        """A layer of `kind` that has no weights."""
+        return kind(*args, dtype=self._policy, name=name)
+
+    def _next_seed(self) -> int:
+        self._last_seed += 1
+        return self._last_seed
 
 
 def build_networks(
@@ -55,6 +113,7 @@ def build_networks(
     widths: Sequence[int],
     seed: int = 0,
     synchronized: bool = False,
+    dtype: str | keras.DTypePolicy | None = None,
 ) -> tuple[keras.Model, keras.Model]:
     """The encoder and decoder that suit the shape of an example.
 
@@ -62,9 +121,11 @@ def build_networks(
         shape: `(D,)` for points, `(H, W, C)` for images.
         latent_dim: L.
         widths: units of each hidden dense layer, or channels of each resolution; `default_widths(shape)`
-            gives the paper's.
+            gives those of the experiments.
         seed: of the initial weights.
         synchronized: share batch-norm statistics between replicas.
+        dtype: Keras policy of every layer, such as "mixed_bfloat16"; the global one when None. Inputs,
+            posteriors and outputs stay in the variables' dtype.
 
     Returns:
         `(encoder, decoder)`.
@@ -72,132 +133,105 @@ def build_networks(
     Raises:
         ValueError: an image whose sides are not divisible by `2 ** len(widths)`, or another rank of shape.
     """
-    seeds = _Seeds(seed)
+    layers = _Layers(seed, _policy(dtype), synchronized)
     if len(shape) == 1:
         return (
-            mlp_encoder(shape[0], latent_dim, widths, seeds),
-            mlp_decoder(shape[0], latent_dim, widths, seeds),
+            mlp_encoder(shape[0], latent_dim, widths, layers),
+            mlp_decoder(shape[0], latent_dim, widths, layers),
         )
     if len(shape) != 3:
         raise ValueError(f"shape {tuple(shape)}: expected (D,) for points or (H, W, C) for images")
     _check_divisible(shape, widths)
     return (
-        conv_encoder(shape, latent_dim, widths, seeds, synchronized),
-        conv_decoder(shape, latent_dim, widths, seeds, synchronized),
+        conv_encoder(shape, latent_dim, widths, layers),
+        conv_decoder(shape, latent_dim, widths, layers),
     )
 
 
 def default_widths(shape: Sequence[int]) -> tuple[int, ...]:
-    """Widths of the paper: 4 x 256 units for points, 64, 128(, 256) channels for images (32 pixels up)."""
+    """Widths that suit the shape of an example.
+
+    4 x 256 units for points and 64, 128, 256 channels for images from 32 pixels on, 64, 128 for smaller ones,
+    as in the paper; 32, 64 for images under 16 pixels, such as the digits.
+    """
     if len(shape) == 1:
         return (256, 256, 256, 256)
-    return (64, 128, 256) if min(shape[:2]) >= 32 else (64, 128)
+    side = min(shape[:2])
+    if side < 16:
+        return (32, 64)
+    return (64, 128, 256) if side >= 32 else (64, 128)
 
 
-def mlp_encoder(data_dim: int, latent_dim: int, widths: Sequence[int], seeds) -> keras.Model:
+def mlp_encoder(data_dim: int, latent_dim: int, widths: Sequence[int], layers) -> keras.Model:
     """Dense layers with ReLU: `[B, data_dim] -> (mean, logvar)`, each `[B, latent_dim]`."""
-    inputs = _input((data_dim,), "x")
-    outputs = _mlp(inputs, widths, 2 * latent_dim, seeds)
+    inputs = layers.input((data_dim,), "x")
+    outputs = _mlp(inputs, widths, 2 * latent_dim, layers)
     return keras.Model(inputs, _split_posterior(outputs, latent_dim), name="encoder")
 
 
-def mlp_decoder(data_dim: int, latent_dim: int, widths: Sequence[int], seeds) -> keras.Model:
+def mlp_decoder(data_dim: int, latent_dim: int, widths: Sequence[int], layers) -> keras.Model:
     """Dense layers with ReLU: `[B, latent_dim] -> [B, data_dim]`."""
-    inputs = _input((latent_dim,), "z")
-    return keras.Model(inputs, _mlp(inputs, widths, data_dim, seeds), name="decoder")
+    inputs = layers.input((latent_dim,), "z")
+    return keras.Model(inputs, _mlp(inputs, widths, data_dim, layers), name="decoder")
 
 
 def conv_encoder(
-    shape: Sequence[int], latent_dim: int, widths: Sequence[int], seeds, synchronized: bool = False
+    shape: Sequence[int], latent_dim: int, widths: Sequence[int], layers
 ) -> keras.Model:
     """5x5 convolution, then residual blocks and average pooling: `[B, H, W, C] -> (mean, logvar)`."""
-    inputs = _input(tuple(shape), "x")
-    x = _conv(inputs, widths[0], 5, seeds, name="in")
-    x = _leaky_relu(_batch_norm(x, synchronized, name="in_norm"))
-    x = keras.layers.AveragePooling2D(2, name="in_down")(x)
+    pool = keras.layers.AveragePooling2D
+    inputs = layers.input(tuple(shape), "x")
+    x = layers.conv(inputs, widths[0], 5, name="in")
+    x = _leaky_relu(layers.batch_norm(x, name="in_norm"))
+    x = layers.plain(pool, 2, name="in_down")(x)
     for i, channels in enumerate(widths[1:], start=1):
-        x = _residual_block(x, channels, seeds, synchronized, name=f"block_{i}")
-        x = keras.layers.AveragePooling2D(2, name=f"down_{i}")(x)
-    x = _residual_block(x, widths[-1], seeds, synchronized, name="block_out")
-    x = keras.layers.Flatten(name="flatten")(x)
-    x = _dense(x, 2 * latent_dim, seeds, name="posterior", full_precision=True)
+        x = _residual_block(x, channels, layers, name=f"block_{i}")
+        x = layers.plain(pool, 2, name=f"down_{i}")(x)
+    x = _residual_block(x, widths[-1], layers, name="block_out")
+    x = layers.plain(keras.layers.Flatten, name="flatten")(x)
+    x = layers.dense(x, 2 * latent_dim, name="posterior", full_precision=True)
     return keras.Model(inputs, _split_posterior(x, latent_dim), name="encoder")
 
 
 def conv_decoder(
-    shape: Sequence[int], latent_dim: int, widths: Sequence[int], seeds, synchronized: bool = False
+    shape: Sequence[int], latent_dim: int, widths: Sequence[int], layers
 ) -> keras.Model:
     """Dense layer, then residual blocks and nearest upsampling: `[B, L] -> [B, H, W, C]`, linear output."""
     height, width, image_channels = shape
     shrink = 2 ** len(widths)
     bottom = (height // shrink, width // shrink, widths[-1])
-    inputs = _input((latent_dim,), "z")
-    x = _dense(inputs, math.prod(bottom), seeds, name="in")
-    x = keras.layers.ReLU(name="in_relu")(x)
-    x = keras.layers.Reshape(bottom, name="reshape")(x)
+    inputs = layers.input((latent_dim,), "z")
+    x = layers.dense(inputs, math.prod(bottom), name="in")
+    x = layers.plain(keras.layers.ReLU, name="in_relu")(x)
+    x = layers.plain(keras.layers.Reshape, bottom, name="reshape")(x)
     for i, channels in enumerate(reversed(widths)):
-        x = _residual_block(x, channels, seeds, synchronized, name=f"block_{i}")
-        x = keras.layers.UpSampling2D(2, interpolation="nearest", name=f"up_{i}")(x)
-    x = _residual_block(x, widths[0], seeds, synchronized, name="block_out")
-    x = _conv(x, image_channels, 5, seeds, name="out", use_bias=True, full_precision=True)
+        x = _residual_block(x, channels, layers, name=f"block_{i}")
+        x = layers.plain(keras.layers.UpSampling2D, 2, name=f"up_{i}")(x)  # nearest
+    x = _residual_block(x, widths[0], layers, name="block_out")
+    x = layers.conv(x, image_channels, 5, name="out", use_bias=True, full_precision=True)
     return keras.Model(inputs, x, name="decoder")
 
 
-def _input(shape, name):
-    return keras.Input(shape, name=name, dtype=_full_precision_dtype())
-
-
-def _mlp(x, widths, num_outputs, seeds):
+def _mlp(x, widths, num_outputs, layers):
     for i, units in enumerate(widths):
-        x = _dense(x, units, seeds, name=f"hidden_{i}")
-        x = keras.layers.ReLU(name=f"relu_{i}")(x)
-    return _dense(x, num_outputs, seeds, name="out", full_precision=True)
+        x = layers.dense(x, units, name=f"hidden_{i}")
+        x = layers.plain(keras.layers.ReLU, name=f"relu_{i}")(x)
+    return layers.dense(x, num_outputs, name="out", full_precision=True)
 
 
 def _split_posterior(outputs, latent_dim):
     return outputs[:, :latent_dim], outputs[:, latent_dim:]  # first L: mean, last L: log-variance
 
 
-def _residual_block(x, channels, seeds, synchronized, name):
+def _residual_block(x, channels, layers, name):
     shortcut = x
     if x.shape[-1] != channels:
-        shortcut = _conv(x, channels, 1, seeds, name=f"{name}_expand")
-    x = _conv(x, channels, 3, seeds, name=f"{name}_conv1")
-    x = _leaky_relu(_batch_norm(x, synchronized, name=f"{name}_norm1"))
-    x = _conv(x, channels, 3, seeds, name=f"{name}_conv2")
-    x = _batch_norm(x, synchronized, name=f"{name}_norm2")
+        shortcut = layers.conv(x, channels, 1, name=f"{name}_expand")
+    x = layers.conv(x, channels, 3, name=f"{name}_conv1")
+    x = _leaky_relu(layers.batch_norm(x, name=f"{name}_norm1"))
+    x = layers.conv(x, channels, 3, name=f"{name}_conv2")
+    x = layers.batch_norm(x, name=f"{name}_norm2")
     return _leaky_relu(x + shortcut)
-
-
-def _conv(x, filters, size, seeds, name, use_bias=False, full_precision=False):
-    fan_in = size * size * x.shape[-1]
-    return keras.layers.Conv2D(
-        filters,
-        size,
-        padding="same",
-        use_bias=use_bias,
-        kernel_initializer=FanInUniform(fan_in, seeds()),
-        bias_initializer=FanInUniform(fan_in, seeds()),
-        dtype=_full_precision_dtype() if full_precision else None,
-        name=name,
-    )(x)
-
-
-def _dense(x, units, seeds, name, full_precision=False):
-    fan_in = x.shape[-1]
-    return keras.layers.Dense(
-        units,
-        kernel_initializer=FanInUniform(fan_in, seeds()),
-        bias_initializer=FanInUniform(fan_in, seeds()),
-        dtype=_full_precision_dtype() if full_precision else None,
-        name=name,
-    )(x)
-
-
-def _batch_norm(x, synchronized, name):
-    return FusedBatchNormalization(
-        momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=name
-    )(x)
 
 
 def _leaky_relu(x):
@@ -206,9 +240,8 @@ def _leaky_relu(x):
     return keras.ops.leaky_relu(x, LEAKY_SLOPE)
 
 
-def _full_precision_dtype():
-    """The variables' dtype: posteriors and outputs stay in it under mixed precision."""
-    return keras.config.dtype_policy().variable_dtype
+def _policy(dtype) -> keras.DTypePolicy:
+    return keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
 
 
 def _check_divisible(shape, widths):

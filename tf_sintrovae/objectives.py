@@ -4,33 +4,10 @@
 """
 
 import math
-from typing import NamedTuple
 
 import tensorflow as tf
 
-
-class Objective(NamedTuple):
-    """The weights of the losses.
-
-    Attributes:
-        beta_rec: of reconstruction errors.
-        beta_kl: of KL divergences.
-        beta_neg: of the KL of reconstructions and fakes inside the encoder's exponential terms.
-        alpha: sharpness of the exponential terms.
-        gamma: of the generated examples in the decoder's and prior's loss.
-        gamma_r: of their reconstruction; 0 leaves the term and its decoder passes out.
-        responsibility_reg: r, of the responsibility regularisation; 0 leaves it out.
-        scale: s, usually one over the number of values in an example.
-    """
-
-    beta_rec: float = 1.0
-    beta_kl: float = 1.0
-    beta_neg: float = 256.0
-    alpha: float = 2.0
-    gamma: float = 1.0
-    gamma_r: float = 0.0
-    responsibility_reg: float = 0.0
-    scale: float = 1.0
+from tf_sintrovae.objective import Objective as Objective
 
 
 def reparameterize(mean: tf.Tensor, logvar: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,5 @@
 """Pictures of a model: samples, reconstructions, components, latent space, losses."""
 
-import io
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +12,7 @@ from matplotlib.patches import Ellipse
 
 from tf_sintrovae.data.ranges import PlotRange
 from tf_sintrovae.data.source import Source
+from tf_sintrovae.files import write_atomically
 from tf_sintrovae.kernels import mixture
 from tf_sintrovae.views import View, principal_axes
 
@@ -273,9 +272,5 @@ def _by_name(outputs) -> dict[str, np.ndarray]:
 
 def _save(figure: Figure, path: pathlib.Path) -> pathlib.Path:
     """Writes a PNG file in one step."""
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path)
+    write_atomically(path, FigureCanvasAgg(figure).print_png)
     return path

@@ -39,17 +39,25 @@ class MixtureParameters(NamedTuple):
 class Prior(keras.layers.Layer, abc.ABC):
     """What the model needs of a prior.
 
+    Args:
+        num_components: K.
+        latent_dim: L.
+        name: of the layer.
+        dtype: of the parameters; the variables' dtype of Keras's global policy when None.
+
     Attributes:
         num_components: K.
         latent_dim: L.
     """
 
-    def __init__(self, num_components: int, latent_dim: int, name: str = "prior"):
+    def __init__(
+        self, num_components: int, latent_dim: int, name: str = "prior", dtype: str | None = None
+    ):
         if num_components < 1 or latent_dim < 1:
             raise ValueError(
                 f"num_components {num_components} and latent_dim {latent_dim} must be at least 1"
             )
-        super().__init__(name=name, dtype=keras.config.dtype_policy().variable_dtype)
+        super().__init__(name=name, dtype=dtype or keras.config.dtype_policy().variable_dtype)
         self.num_components = num_components
         self.latent_dim = latent_dim
         self.built = True
@@ -83,8 +91,8 @@ class Prior(keras.layers.Layer, abc.ABC):
 class StandardNormalPrior(Prior):
     """N(0, I): the prior of the vanilla Soft-IntroVAE; nothing to learn, one component."""
 
-    def __init__(self, latent_dim: int, name: str = "prior"):
-        super().__init__(1, latent_dim, name)
+    def __init__(self, latent_dim: int, name: str = "prior", dtype: str | None = None):
+        super().__init__(1, latent_dim, name, dtype)
 
     def parameters(self, encoder=None, training=False) -> MixtureParameters:
         """Zeros: mean 0, log-variance 0, one component."""
@@ -107,6 +115,8 @@ class VampPrior(Prior):
         latent_dim: L.
         learn_weights: train the logits; otherwise they stay uniform.
         clip: hard limits of the pseudo-inputs, or None. The gradient is zero at and beyond them.
+        name: of the layer.
+        dtype: as of every `Prior`.
     """
 
     def __init__(
@@ -116,8 +126,9 @@ class VampPrior(Prior):
         learn_weights: bool = True,
         clip: tuple[float, float] | None = None,
         name: str = "vamp_prior",
+        dtype: str | None = None,
     ):
-        super().__init__(len(pseudo_inputs), latent_dim, name)
+        super().__init__(len(pseudo_inputs), latent_dim, name, dtype)
         self.clip = clip
         self.pseudo_inputs = self.add_weight(
             name="pseudo_inputs", shape=pseudo_inputs.shape, initializer="zeros"
@@ -151,6 +162,8 @@ class MixturePrior(Prior):
         clip_variance: freeze the range of the log-variances at the end of the VAE stage and clip softly to
             it from then on.
         seed: of the initial means, drawn from N(0, I); log-variances and logits start at 0.
+        name: of the layer.
+        dtype: as of every `Prior`.
     """
 
     def __init__(
@@ -161,8 +174,9 @@ class MixturePrior(Prior):
         clip_variance: bool = True,
         seed: int = 0,
         name: str = "mixture_prior",
+        dtype: str | None = None,
     ):
-        super().__init__(num_components, latent_dim, name)
+        super().__init__(num_components, latent_dim, name, dtype)
         self.clip_variance = clip_variance
         shape = (num_components, latent_dim)
         self.loc = self.add_weight(
@@ -219,7 +233,7 @@ class WarmStartedMixturePrior(Prior):
     """
 
     def __init__(self, vamp: VampPrior, mixture: MixturePrior, name: str = "prior"):
-        super().__init__(mixture.num_components, mixture.latent_dim, name)
+        super().__init__(mixture.num_components, mixture.latent_dim, name, mixture.variable_dtype)
         if vamp.num_components != mixture.num_components:
             raise ValueError(
                 f"vamp has {vamp.num_components} components, mixture {mixture.num_components}: "

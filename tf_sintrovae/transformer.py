@@ -1,14 +1,13 @@
 """The encoder of an exported model as a scikit-learn transformer."""
 
 import os
-import pathlib
 
 import numpy as np
 import tensorflow as tf
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from tf_sintrovae.errors import UserError
+from tf_sintrovae import saved_model
 
 
 class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -108,12 +107,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
 
 def _load(path: str):
-    location = pathlib.Path(path).expanduser()
-    if not (location / "saved_model.pb").is_file():
-        raise UserError(
-            f"saved_model={path}: no SavedModel there (no saved_model.pb); name the folder that main wrote"
-        )
-    return tf.saved_model.load(str(location))
+    return saved_model.load(path, needed=("encode",))
 
 
 def _shapes(encode) -> tuple[tuple[int, ...], int]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from tf_sintrovae.config import Config, read_config
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.files import full_disk_errors, recover_folder, remove_leftovers
+from tf_sintrovae.files import write_atomically as write_atomically
 
 # Settings that a run may change when it continues: they do not alter what was trained so far.
 CHANGEABLE = {
@@ -80,7 +82,8 @@ def opened(config: Config) -> Iterator[Workdir]:
         UserError: a folder that cannot be written, is in use, or holds a run with other settings.
     """
     workdir = Workdir(pathlib.Path(config.workdir).expanduser())
-    with _user_errors(workdir.root), _lock(workdir.root):
+    with _user_errors(workdir.root), _lock(workdir.root), full_disk_errors(workdir.root):
+        _tidy(workdir)
         if config.overwrite:
             _clear(workdir)
         if any(
@@ -93,13 +96,6 @@ def opened(config: Config) -> Iterator[Workdir]:
         for folder in (workdir.checkpoints, workdir.tensorboard, workdir.figures):
             folder.mkdir(exist_ok=True)
         yield workdir
-
-
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Writes a text file that is either the old or the new one, whenever the process ends."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    os.replace(temporary, path)
 
 
 @contextlib.contextmanager
@@ -128,6 +124,13 @@ def _lock(root: pathlib.Path) -> Iterator[None]:
                 f"workdir {root} is in use by another process: wait for it, or give another --workdir"
             ) from error
         yield
+
+
+def _tidy(workdir: Workdir) -> None:
+    """Repairs and removes what a killed process may have left half done."""
+    recover_folder(workdir.saved_model)
+    for folder in (workdir.root, workdir.figures):
+        remove_leftovers(folder)
 
 
 def _clear(workdir: Workdir) -> None:
