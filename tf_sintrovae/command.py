@@ -5,8 +5,9 @@ import logging
 import os
 import pathlib
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -14,6 +15,7 @@ from absl import logging as absl_logging
 from tf_sintrovae.errors import UserError
 
 _CONFIGS = pathlib.Path(__file__).parent / "configs"
+INCOMPLETE_EXIT_CODE = 3  # what was asked for is there, but for measures or pictures that failed
 _INTERRUPTED = 130  # as a shell reports a process that ended by SIGINT
 
 
@@ -25,10 +27,12 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
         argv: program name and arguments; the process's own when None.
 
     Raises:
-        SystemExit: code 0 on success, 2 after a `UserError` or a flag that cannot be parsed.
+        SystemExit: code 0 on success, 2 after a `UserError` or a flag that cannot be parsed; the codes of
+            all commands are listed in docs/evaluation.md.
     """
 
     def guarded(arguments: Sequence[str]) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
         try:
             if len(arguments) > 1:
                 stray = " ".join(arguments[1:])
@@ -40,6 +44,14 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
             sys.exit(_report(UserError("interrupted"), _INTERRUPTED))
 
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
+
+
+def end_incomplete(failed: Iterable[str]) -> None:
+    """Names on one line what failed beside work that is done; ends with code 3 if anything did."""
+    names = ", ".join(failed)
+    if names:
+        text = f"failed: {names} (why is told above and in the results); all else is done"
+        sys.exit(_report(UserError(text), INCOMPLETE_EXIT_CODE))
 
 
 def quieten_tensorflow() -> None:

@@ -119,6 +119,9 @@ class Config:
         True, "re-estimate batch-norm statistics on real data before evaluation and export"
     )
     evaluate: bool = _setting(True, "measure the model at the end")
+    metrics: tuple[str, ...] = _setting(
+        (), "measures to take at the end; all that suit the data by default"
+    )
     export: bool = _setting(True, "write the SavedModel")
     checkpoint_seconds: float = _setting(
         30.0, "least time between checkpoints; they are taken at ends of epochs", least=0.0
@@ -206,6 +209,7 @@ def from_flags() -> Config:
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
     for name in ("widths", "lr_milestones"):
         values[name] = _integers(name, values[name])
+    values["metrics"] = tuple(values["metrics"])
     return Config(**values)
 
 

@@ -24,8 +24,9 @@ class Pictures:
 
     Args:
         model: the `SoftIntroVAE`; drawn as it is at each call.
-        source: the data set; the first test examples are reconstructed.
-        seed: of the samples, so that pictures of different epochs show the same latent noise.
+        source: the data set; test examples of all classes are reconstructed.
+        seed: seed of samples and of the choice of examples, so that pictures of different epochs show the
+            same latent noise.
     """
 
     def __init__(self, model, source: Source, seed: int):
@@ -76,7 +77,7 @@ def draw_figures(
 
 
 def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
-    x = source.examples("test", 40).x
+    x = source.examples("test", 40, seed).x
     samples = _sample(signatures, 100, seed)["x"]
     pairs = interleaved(x, _reconstructed(signatures, x), 10)
     return {
@@ -87,13 +88,14 @@ def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
 
 
 def _plane_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
-    x, y = source.examples("test", 5000, seed)
+    x, _ = source.examples("test", 5000, seed)
     fakes = _sample(signatures, 5000, seed)
     limit = source.plot_range
     shown = slice(0, 2000)
+    originals, labels = source.examples("test", 2000, seed)
     return {
         "samples": _density_pair(x, fakes["x"], limit),
-        "reconstructions": scatter(_reconstructed(signatures, x[shown]), y[shown], limit),
+        "reconstructions": scatter(_reconstructed(signatures, originals), labels, limit),
         "samples_by_component": scatter(fakes["x"][shown], fakes["component"][shown], limit),
     }
 

@@ -46,7 +46,8 @@ def test_constant_features_differ_by_a_closed_form():
 
 def test_standardised_features_give_the_same_distance_on_any_scale():
     scale, shift = np.array([1e-3, 1.0, 1e4, 5.0, 0.2, 30.0]), np.arange(6.0)
-    pairs = [kid.standardised(r, r, f) for r, f in ((REAL, FAKE), (REAL * scale + shift, FAKE * scale + shift))]
+    scaled = [points * scale + shift for points in (REAL, FAKE)]
+    pairs = [kid.standardised(real, real, fake) for real, fake in ((REAL, FAKE), scaled)]
     np.testing.assert_allclose(pairs[0][0].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(pairs[0][0].std(axis=0), 1, rtol=1e-5)
     distances = [kid.squared_mmd(*pair) for pair in pairs]

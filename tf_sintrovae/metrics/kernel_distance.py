@@ -44,9 +44,7 @@ def kernel_distance(
     return {"kernel": float(np.mean(estimates)), "kernel_error": float(error)}
 
 
-def standardised(
-    real: np.ndarray, *sets: np.ndarray, tiny: float = 1e-6
-) -> tuple[np.ndarray, ...]:
+def standardised(real: np.ndarray, *sets: np.ndarray, tiny: float = 1e-6) -> tuple[np.ndarray, ...]:
     """Sets of features shifted and scaled so that each feature of the data has mean 0 and variance 1.
 
     The kernel's value depends on the scale of the features; that of a network trained on the data at hand

@@ -54,7 +54,9 @@ def manifold_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
             f"features of shapes {real.shape}, {fake.shape}: expected the same network"
         )
     if min(len(real), len(fake)) < FEWEST:
-        raise ValueError(f"{len(real)} and {len(fake)} examples: expected at least {FEWEST} of each")
+        raise ValueError(
+            f"{len(real)} and {len(fake)} examples: expected at least {FEWEST} of each"
+        )
     # Distances come from inner products: centred, they lose fewer digits.
     centre = real.mean(axis=0, dtype=np.float64)
     scores = _scores(real - centre, fake - centre)  # float64
@@ -72,7 +74,10 @@ def _scores(real: np.ndarray, fake: np.ndarray) -> dict[tuple[str, int], float]:
     real_radii, fake_radii = _squared_radii(real, _REAL_BALLS), _squared_radii(fake, _FAKE_BALLS)
     inside_real = {k: np.zeros(len(fake), bool) for k in _REAL_BALLS}
     inside_fake = {k: np.zeros(len(real), bool) for k in _FAKE_BALLS}
-    covered, hits = {k: np.zeros(len(real), bool) for k in _REAL_BALLS}, dict.fromkeys(_REAL_BALLS, 0)
+    covered, hits = (
+        {k: np.zeros(len(real), bool) for k in _REAL_BALLS},
+        dict.fromkeys(_REAL_BALLS, 0),
+    )
     for rows, squared in _blocks(real, fake):  # [block, M]
         for k, radii in real_radii.items():
             within = squared < radii[rows, None]
