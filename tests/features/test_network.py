@@ -172,6 +172,17 @@ def test_a_classifier_that_cannot_be_read_is_trained_again(damage, tmp_path, mon
     assert (again.fingerprint, again.info) == (first.fingerprint, first.info)
 
 
+def test_the_classifier_is_the_same_however_the_data_are_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "_STEPS", 3)
+    x = np.random.default_rng(0).uniform(size=(80, 8, 8, 1)).astype(np.float32)
+    y = np.arange(80, dtype=np.int32) % 2
+    fingerprints = set()
+    for name, order in (("mixed", np.arange(80)), ("sorted", np.argsort(y, kind="stable"))):
+        source = ArraySource("noise", x[order], y[order], x, y)
+        fingerprints.add(classifier.load(source, tmp_path / name).fingerprint)
+    assert len(fingerprints) == 1
+
+
 def test_training_gives_the_same_classifier_again_and_another_for_other_labels(
     tmp_path, monkeypatch
 ):

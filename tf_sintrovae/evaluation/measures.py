@@ -177,9 +177,9 @@ class _Taken:
         """What there is by now."""
         values: dict[str, list[float]] = {}
         for taken in self._figures:
-            for measure_name in taken.keys() - self._errors.keys():
-                for name, value in taken[measure_name].items():
-                    values.setdefault(name, []).append(value)
+            for name, figures in taken.items():
+                for key, value in figures.items() if name not in self._errors else ():
+                    values.setdefault(key, []).append(value)
         used = {network.name: network.info for network in self.networks.values()}
         return Outcome(
             {name: float(np.mean(v)) for name, v in values.items()},
