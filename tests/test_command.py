@@ -154,6 +154,18 @@ def test_a_lack_of_memory_is_one_line():
     assert done.stderr.count("\n") == 1
 
 
+def test_sigterm_ends_as_ctrl_c_does():
+    done = run_code("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nprint('went on')")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
+def test_what_failed_beside_finished_work_has_a_code_of_its_own():
+    done = run_code("command.end_incomplete(['iwae', 'elbo'])")
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: failed: iwae, elbo ") and done.stderr.count("\n") == 1
+    assert run_code("command.end_incomplete([])").returncode == 0
+
+
 def test_a_bug_shows_where_it_is():
     done = run_code("raise KeyError('lost')")
     assert done.returncode == 1

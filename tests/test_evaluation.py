@@ -101,6 +101,7 @@ def test_command_writes_results(digits_model, defined_flags, tmp_path, capsys):
         "inactive_components_by_responsibility",
         "assignment_entropy",
         "assignment_entropy_test_batches",
+        "assignment_entropy_batch_size",
     }
     assert "assignment_entropy" in capsys.readouterr().out
 

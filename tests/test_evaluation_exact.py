@@ -43,7 +43,7 @@ def test_iwae_of_an_exact_posterior_is_the_evidence(source):
     """All weights are then equal, whatever the samples."""
     model = LinearModel(source.shape)
     figures = evaluation.evaluate(model, source, ("iwae",), options=QUICK)
-    expected = model.log_evidence(source.examples("test").x[:6])
+    expected = model.log_evidence(source.examples("test", 6, seed=0).x)
     assert figures["iwae_test"] == pytest.approx(expected.mean(), abs=1e-5)
     assert figures["iwae_test_error"] == pytest.approx(expected.std() / np.sqrt(6), rel=1e-4)
 
@@ -51,7 +51,7 @@ def test_iwae_of_an_exact_posterior_is_the_evidence(source):
 def test_iwae_of_an_inexact_posterior_lies_between_elbo_and_evidence(source):
     model = LinearModel(source.shape, widening=1.5)
     figures = evaluation.evaluate(model, source, ("iwae",), options=QUICK)
-    x = source.examples("test").x[:6]
+    x = source.examples("test", 6, seed=0).x
     evidence = model.log_evidence(x).mean()
     gap = model.latent_dim * (0.5 * (1.5**2 - 1) - np.log(1.5))  # KL(q || exact posterior)
     assert evidence - gap < figures["iwae_test"] < evidence + 0.01
@@ -156,9 +156,17 @@ def test_image_scores_bear_the_name_of_their_network(source, tmp_path):
     options = Options(cache_dir=tmp_path)
     names = ("sample_quality", "reconstruction_quality")
     outcome = evaluation.measure(model, source, names, (0,), options=options)
-    scores = ("fid", "kid", "kid_error", "precision", "recall", "density", "coverage")
-    suffixes = ("", "_reconstruction")
-    assert set(outcome.figures) == {f"{k}{s}/noise-classifier" for k in scores for s in suffixes}
+    distances = ["fid", "kid_standardised"]
+    distances += [
+        f"{s}{k}"
+        for s in ("precision", "recall", "density", "coverage")
+        for k in ("", "_k3", "_k5")
+    ]
+    expected = {f"{d}{s}" for d in distances for s in ("", "_reconstruction", "_floor")}
+    expected |= {"kid_standardised_error", "kid_standardised_error_reconstruction"}
+    assert set(outcome.figures) == {f"{name}/noise-classifier" for name in expected}
+    assert outcome.counts["num_real"] == 40 and outcome.counts["num_floor"] == 20
+    assert outcome.counts["precision_neighbours_with_itself"] == 4
     assert 0 <= outcome.networks["noise-classifier"]["test_accuracy"] <= 1
     again = evaluation.measure(model, source, names, (0,), options=options)
     assert again == outcome  # from the cache, to the last digit

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -16,9 +17,10 @@ from tests.runs import (
     main_arguments,
     wait_for,
 )
-from tf_sintrovae import main, workdir
+from tf_sintrovae import main, plots, workdir
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.evaluation import measures
 
 QUICK = {
     "steps_per_epoch": 2,
@@ -135,6 +137,75 @@ def test_a_run_leaves_everything_it_promises(finished):
     assert results["epoch"] == 3
     assert "knn5_accuracy_sampled" in results["metrics"]
     assert all(isinstance(value, (int, float)) for value in results["metrics"].values())
+
+
+@pytest.fixture
+def again(finished, tmp_path):
+    """Gives the finished run's command again, in a copy; the export and results of before are gone."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    shutil.rmtree(folder / "saved_model")
+    (folder / "results.json").unlink()
+
+    def give(**settings):
+        run(folder, dataset="digits", widths=(3,), batch_size=64, **settings)
+        return json.loads((folder / "results.json").read_text())
+
+    give.folder = folder
+    return give
+
+
+def fail(error):
+    def function(*arguments):
+        raise error
+
+    return function
+
+
+def test_a_measure_that_fails_costs_neither_the_export_nor_the_others(again, monkeypatch, capsys):
+    monkeypatch.setitem(measures._ANY, "elbo", fail(MemoryError("no room")))
+    with pytest.raises(SystemExit) as ended:
+        again(metrics=("elbo", "components"))
+    assert ended.value.code == 3
+    results = json.loads((again.folder / "results.json").read_text())
+    assert results["errors"] == {"elbo": "MemoryError: no room"}
+    assert results["metrics"]["assignment_entropy_batch_size"] == 64  # the run's
+    assert "elbo_test" not in results["metrics"] and "partial" not in results
+    tf.saved_model.load(str(again.folder / "saved_model"))
+    out, err = capsys.readouterr()
+    assert "failed: MemoryError: no room" in out
+    assert err.splitlines()[-1].startswith("error: failed: elbo ")
+
+
+def test_pictures_that_fail_cost_neither_export_nor_measures(again, monkeypatch, capsys):
+    monkeypatch.setattr(plots, "latent_space", fail(ValueError("no room to draw")))
+    with pytest.raises(SystemExit) as ended:
+        again(metrics=("active_units",))
+    assert ended.value.code == 3
+    results = json.loads((again.folder / "results.json").read_text())
+    assert set(results["metrics"]) == {"active_units", "active_units_share"}
+    assert (again.folder / "saved_model" / "saved_model.pb").exists()
+    assert "pictures failed: no room to draw" in capsys.readouterr().out
+
+
+def test_an_interrupted_evaluation_is_one_line_and_the_export_is_there(again, monkeypatch, capsys):
+    monkeypatch.setitem(measures._ANY, "drift", fail(KeyboardInterrupt()))
+    with pytest.raises(SystemExit) as ended:
+        again(metrics=("active_units", "drift"))
+    assert ended.value.code == main.STOPPED_EXIT_CODE == 130
+    assert capsys.readouterr().out.splitlines()[-1].startswith("evaluation was interrupted;")
+    assert (again.folder / "saved_model" / "saved_model.pb").exists()
+    results = json.loads((again.folder / "results.json").read_text())
+    assert results["partial"] is True and "active_units" in results["metrics"]
+    monkeypatch.undo()
+    results = again(metrics=("active_units", "drift"))
+    assert "partial" not in results and "drift_test" in results["metrics"]
+
+
+def test_unknown_measures_are_refused_before_training(tmp_path):
+    with pytest.raises(UserError, match="metrics=divergences: for digits, expected some of elbo"):
+        run(tmp_path, dataset="digits", metrics=("elbo", "divergences"))
+    assert not list((tmp_path / "checkpoints").iterdir())
 
 
 def test_tensorboard_has_losses_rates_and_pictures(finished):

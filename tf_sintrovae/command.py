@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -13,6 +13,7 @@ from absl import logging as absl_logging
 from tf_sintrovae import files, flag_files
 from tf_sintrovae.errors import UserError
 
+INCOMPLETE_EXIT_CODE = 3  # what was asked for is there, but for measures or pictures that failed
 INTERRUPTED = 130  # by Ctrl-C, as a shell reports it, or by SIGTERM
 
 
@@ -25,10 +26,12 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
 
     Raises:
         SystemExit: code 0 on success, 2 after a `UserError`, a flag that cannot be parsed, a full disk or
-            lack of memory, 130 after Ctrl-C or SIGTERM.
+            lack of memory, 130 after Ctrl-C or SIGTERM; the codes of all commands are listed in
+            docs/evaluation.md.
     """
 
     def guarded(arguments: Sequence[str]) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
         try:
             if len(arguments) > 1:
                 stray = " ".join(arguments[1:])
@@ -42,6 +45,14 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
             sys.exit(_report(UserError("interrupted"), INTERRUPTED))
 
     app.run(guarded, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
+
+
+def end_incomplete(failed: Iterable[str]) -> None:
+    """Names on one line what failed beside work that is done; ends with code 3 if anything did."""
+    names = ", ".join(failed)
+    if names:
+        text = f"failed: {names} (why is told above and in the results); all else is done"
+        sys.exit(_report(UserError(text), INCOMPLETE_EXIT_CODE))
 
 
 def quieten_tensorflow() -> None:

@@ -156,6 +156,9 @@ class Config:
         True, "re-estimate batch-norm statistics on real data before evaluation and export"
     )
     evaluate: bool = _setting(True, "measure the model at the end")
+    metrics: tuple[str, ...] = _setting(
+        (), "measures to take at the end; all that suit the data by default"
+    )
     export: bool = _setting(True, "write the SavedModel")
     checkpoint_seconds: float = _setting(
         30.0, "least time between checkpoints; they are taken at ends of epochs", least=0.0
@@ -249,6 +252,7 @@ def from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
     settings = {field.name: values[field.name].value for field in dataclasses.fields(Config)}
     for name in ("widths", "lr_milestones"):
         settings[name] = _integers(name, settings[name])
+    settings["metrics"] = tuple(settings["metrics"])
     return Config(**settings)
 
 

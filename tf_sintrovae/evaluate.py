@@ -1,6 +1,6 @@
 """Measures an exported model on a data set.
 
-    python -m tf_sintrovae.evaluate --saved_model=runs/digits/saved_model --dataset=digits
+    python -m tf_sintrovae.evaluate --saved_model=runs/digits/saved_model
 
 Any SavedModel with the signatures of docs/evaluation.md will do.
 """
@@ -19,9 +19,15 @@ from tf_sintrovae.errors import UserError
 def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string("saved_model", None, "folder of the exported model")
-    flags.DEFINE_string("dataset", "digits", "data set: a name of docs/data.md")
-    flags.DEFINE_string("data_dir", None, "folder with the data set's files (docs/data.md)")
-    flags.DEFINE_integer("image_size", None, "resize images to this height and width")
+    flags.DEFINE_string(
+        "dataset", None, "data set: a name of docs/data.md; by default the one of the run"
+    )
+    flags.DEFINE_string(
+        "data_dir", None, "folder with the data set's files (docs/data.md); the run's by default"
+    )
+    flags.DEFINE_integer(
+        "image_size", None, "resize images to this height and width; as in the run by default"
+    )
     flags.DEFINE_float(
         "max_data_gib", MAX_DATA_GIB, "refuse data files that take more memory, in GiB", 0.0
     )
@@ -41,6 +47,12 @@ def _define_options() -> None:
     flags.DEFINE_integer("num_images", 50_000, "images and samples to compare, at most", 16)
     flags.DEFINE_integer("iwae_images", 200, "test examples of the importance-weighted bound", 1)
     flags.DEFINE_integer("iwae_samples", 1_000, "importance samples for each of them", 1)
+    flags.DEFINE_integer(
+        "entropy_batch_size",
+        None,
+        "examples in a batch of the assignment entropy; the run's batch size by default, else 128",
+        1,
+    )
     flags.DEFINE_list(
         "feature_networks",
         ["classifier"],
@@ -69,33 +81,42 @@ def _define_options() -> None:
 
 
 def main() -> None:
-    """Loads model and data, measures, prints and writes."""
+    """Loads model and data, measures, prints and writes.
+
+    Raises:
+        UserError: a model or data that cannot be used, or results that cannot be written.
+        SystemExit: code 3, measures failed; the others were taken.
+    """
     values = flags.FLAGS
     path = _saved_model(values.saved_model)
     _check_seeds(values)
+    info = _model_info(path)
     command.quieten_tensorflow()
     from tf_sintrovae import evaluation, report
-    from tf_sintrovae.data import registry
 
     start = time.monotonic()
-    source = registry.load(
-        values.dataset, values.data_dir, values.image_size, values.seed, values.max_data_gib
-    )
-    options = _options(values)
+    source = _source(values, info.get("settings", {}))
+    options = _options(values, info.get("settings", {}))
+    output = pathlib.Path(values.output or path.parent / "results.json")
+
+    def results(outcome):
+        step, epoch = info.get("step"), info.get("epoch")
+        told = report.results(outcome, source, values.seed, step, epoch)
+        return told | {"saved_model": str(path)}
+
     outcome = evaluation.measure(
-        _loaded(path),
+        saved_model.load(path),
         source,
         tuple(values.metrics) or None,
         tuple(range(values.seed, values.seed + values.num_seeds)),
         report.progress(start),
         options,
+        report.recorder(results, output),
     )
-    info = _model_info(path)
-    results = report.results(outcome, source, values.seed, info.get("step"), info.get("epoch"))
-    output = pathlib.Path(values.output or path.parent / "results.json")
-    report.write(results | {"saved_model": str(path)}, output)
     print(report.table(outcome))
+    report.write(results(outcome), output)
     print(f"measured in {time.monotonic() - start:.0f} s: {output}")
+    command.end_incomplete(outcome.errors)
 
 
 def _check_seeds(values) -> None:
@@ -105,7 +126,22 @@ def _check_seeds(values) -> None:
         )
 
 
-def _options(values):
+def _source(values, settings: dict):
+    """The data set that the flags name, by default the run's; split into training and test as in the run."""
+    from tf_sintrovae.data import registry
+
+    name = values.dataset or settings.get("dataset") or "digits"
+    own = settings if registry.canonical(name) == settings.get("dataset") else {}
+    return registry.load(
+        name,
+        own.get("data_dir") if values.data_dir is None else values.data_dir,
+        own.get("image_size") if values.image_size is None else values.image_size,
+        own.get("seed", values.seed),
+        values.max_data_gib,
+    )
+
+
+def _options(values, settings: dict):
     """The flags as `evaluation.Options`; the other data set is loaded."""
     from tf_sintrovae import evaluation
     from tf_sintrovae.data import registry
@@ -121,6 +157,7 @@ def _options(values):
         )
     return evaluation.Options(
         num_images=values.num_images,
+        entropy_batch_size=values.entropy_batch_size or settings.get("batch_size", 128),
         iwae_images=values.iwae_images,
         iwae_samples=values.iwae_samples,
         feature_networks=tuple(values.feature_networks),
@@ -132,14 +169,37 @@ def _options(values):
     )
 
 
-def _loaded(path: pathlib.Path):
-    return saved_model.load(path)
-
-
 def _model_info(path: pathlib.Path) -> dict:
     """What travels along with this project's exports; empty for those of others."""
     file = path / "model_info.json"
-    return json.loads(file.read_text()) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    try:
+        info = json.loads(file.read_text())
+        if not _is_sound(info):
+            raise ValueError("not what an export writes")
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{file} is damaged ({error}): export the run again with main, or remove the file to measure "
+            "with the flags alone"
+        ) from error
+    return info
+
+
+def _is_sound(info) -> bool:
+    """Whether what is taken from a `model_info.json` is of the right kind."""
+    if not isinstance(info, dict) or not isinstance(info.get("settings", {}), dict):
+        return False
+    numbers = [info.get("step"), info.get("epoch")]
+    settings = info.get("settings", {})
+    numbers += [settings.get(name) for name in ("batch_size", "image_size", "seed")]
+    texts = [settings.get(name) for name in ("dataset", "data_dir")]
+    are_numbers = all(v is None or (type(v) is int and v >= 0) for v in numbers)
+    return (
+        are_numbers
+        and all(v is None or isinstance(v, str) for v in texts)
+        and settings.get("batch_size") != 0
+    )
 
 
 def _saved_model(name: str | None) -> pathlib.Path:

@@ -36,7 +36,9 @@ def main() -> None:
 
 
 def run(settings: config.Config, folder, open_settings: Collection[str] = frozenset()) -> None:
-    """Data -> training -> pictures -> evaluation -> export, inside an open workdir.
+    """Data -> training -> export -> pictures -> evaluation, inside an open workdir.
+
+    What was trained is exported first: pictures and measures may fail, and may be made again.
 
     Args:
         settings: of the run.
@@ -45,8 +47,9 @@ def run(settings: config.Config, folder, open_settings: Collection[str] = frozen
 
     Raises:
         UserError: settings, data or checkpoints that cannot be used.
+        SystemExit: training or evaluation was stopped, or pictures or measures failed.
     """
-    from tf_sintrovae import callbacks, export, plots, training
+    from tf_sintrovae import callbacks, evaluation, export, training
     from tf_sintrovae.data import registry
 
     source = registry.load(
@@ -56,6 +59,7 @@ def run(settings: config.Config, folder, open_settings: Collection[str] = frozen
         settings.seed,
         settings.max_data_gib,
     )
+    evaluation.check_metrics(source, settings.metrics)
     _announce(settings, folder, source)
     hint = presets.hint(settings, source.shape, open_settings)
     if hint is not None:
@@ -69,16 +73,17 @@ def run(settings: config.Config, folder, open_settings: Collection[str] = frozen
     print(f"trained to step {int(model.step.numpy())} in {_duration(start)}")
 
     clip = (0.0, 1.0) if source.is_image else None
-    servable = export.Servable(model, clip)
-    history = callbacks.read_history(folder.history)
-    plots.draw_figures(servable.signatures, source, history, folder.figures, settings.seed)
-    if settings.evaluate:
-        _evaluate(settings, folder, source, model, servable)
     if settings.export:
         info = {"dataset": source.name, "epoch": settings.epochs}
         info["settings"] = json.loads(settings.to_json())
-        export.export(model, folder.saved_model, clip_images=clip, info=info)
+        servable = export.export(model, folder.saved_model, clip_images=clip, info=info)
+    else:
+        servable = export.Servable(model, clip)
+    failed = _draw(settings, folder, source, servable)
+    if settings.evaluate:
+        failed += _evaluate(settings, folder, source, model, servable)
     _say_where(settings, folder)
+    command.end_incomplete(failed)
 
 
 def _announce(settings, folder, source) -> None:
@@ -87,18 +92,45 @@ def _announce(settings, folder, source) -> None:
     print(f"data set {source.name}: {size} of shape {shape}; run in {folder.root}/", flush=True)
 
 
-def _evaluate(settings, folder, source, model, servable) -> None:
+def _draw(settings, folder, source, servable) -> list[str]:
+    """Draws all pictures; returns the name of what failed."""
+    from tf_sintrovae import callbacks, evaluation, plots
+
+    try:
+        history = callbacks.read_history(folder.history)
+        plots.draw_figures(servable.signatures, source, history, folder.figures, settings.seed)
+    except Exception as error:  # pictures are not worth the measures
+        print(f"pictures failed: {evaluation.in_one_line(error)}")
+        return ["pictures"]
+    return []
+
+
+def _evaluate(settings, folder, source, model, servable) -> list[str]:
+    """Measures, prints and writes; returns the names of measures that failed."""
     from tf_sintrovae import evaluation, report
 
-    start = time.monotonic()
-    outcome = evaluation.measure(
-        servable, source, seeds=(settings.seed,), progress=report.progress(start)
-    )
-    step = int(model.step.numpy())
-    results = report.results(outcome, source, settings.seed, step, settings.epochs)
-    report.write(results, folder.results)
+    start, step = time.monotonic(), int(model.step.numpy())
+
+    def results(outcome):
+        return report.results(outcome, source, settings.seed, step, settings.epochs)
+
+    try:
+        outcome = evaluation.measure(
+            servable,
+            source,
+            settings.metrics or None,
+            seeds=(settings.seed,),
+            progress=report.progress(start),
+            options=evaluation.Options(entropy_batch_size=settings.batch_size),
+            record=report.recorder(results, folder.results),
+        )
+    except KeyboardInterrupt:
+        print("evaluation was interrupted; training is complete, the same command measures again")
+        sys.exit(STOPPED_EXIT_CODE)
     print(report.table(outcome))
+    report.write(results(outcome), folder.results)
     print(f"evaluated in {_duration(start)}")
+    return list(outcome.errors)
 
 
 def _say_where(settings, folder) -> None:

@@ -27,8 +27,9 @@ class Pictures:
 
     Args:
         model: the `SoftIntroVAE`; drawn as it is at each call.
-        source: the data set; the first test examples are reconstructed.
-        seed: of the samples, so that pictures of different epochs show the same latent noise.
+        source: the data set; test examples of all classes are reconstructed.
+        seed: seed of samples and of the choice of examples, so that pictures of different epochs show the
+            same latent noise.
     """
 
     def __init__(self, model, source: Source, seed: int):
@@ -80,7 +81,7 @@ def draw_figures(
 
 
 def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
-    x = source.examples("test", 40).x
+    x = source.examples("test", 40, seed).x
     samples = _sample(signatures, 100, seed)["x"]
     pairs = interleaved(x, _reconstructed(signatures, x), 10)
     return {
@@ -91,15 +92,16 @@ def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
 
 
 def _point_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
-    x, y = source.examples("test", 5000, seed)
+    x, _ = source.examples("test", 5000, seed)
     fakes = _sample(signatures, 5000, seed)
     view, shown = View.of(source, seed), slice(0, 2000)
     compared = _histogram_pair if view.is_line else _density_pair
     components = fakes["component"][shown]
+    originals, labels = source.examples("test", 2000, seed)
     return {
         "samples": compared(view(x), view(fakes["x"]), view.plot_range),
         "reconstructions": scatter(
-            view(_reconstructed(signatures, x[shown])), y[shown], view.plot_range
+            view(_reconstructed(signatures, originals)), labels, view.plot_range
         ),
         "samples_by_component": scatter(view(fakes["x"][shown]), components, view.plot_range),
     }

@@ -1,5 +1,6 @@
 """Results as JSON, with what is needed to repeat them, and as a table."""
 
+import contextlib
 import json
 import pathlib
 import sys
@@ -17,8 +18,11 @@ from tf_sintrovae.workdir import write_atomically
 def results(
     outcome: Outcome, source: Source, seed: int, step: int | None, epoch: int | None
 ) -> dict[str, Any]:
-    """The content of `results.json`: the figures, and what is needed to repeat them."""
-    return {
+    """The content of `results.json`: the figures, and what is needed to repeat them.
+
+    `partial` is there, and true, as long as measures are still to be taken.
+    """
+    return ({} if outcome.complete else {"partial": True}) | {
         "step": step,
         "epoch": epoch,
         "seed": seed,
@@ -30,6 +34,7 @@ def results(
         "networks": outcome.networks,
         "metrics": outcome.figures,
         "spread": outcome.spread,
+        "errors": outcome.errors,
     }
 
 
@@ -45,14 +50,41 @@ def write(content: Mapping[str, Any], path: pathlib.Path) -> None:
         raise UserError(f"{path} cannot be written ({error.strerror}): give another") from error
 
 
+def recorder(content: Callable[[Outcome], dict], path: pathlib.Path) -> Callable[[Outcome], None]:
+    """Writes what was measured so far, after each measure.
+
+    Args:
+        content: makes the content of the file of an outcome.
+        path: path of the file; where it cannot be written, the end of the evaluation will tell.
+    """
+
+    def record(outcome: Outcome) -> None:
+        with contextlib.suppress(UserError):
+            write(content(outcome), path)
+
+    return record
+
+
 def table(outcome: Outcome) -> str:
-    """One line a figure, with the spread over seeds where there is one."""
-    width = max(map(len, outcome.figures), default=0)
+    """One line a figure, with the spread over seeds and the floor where there are any; then what failed."""
+    figures = {n: v for n, v in outcome.figures.items() if "_floor/" not in n}
+    width = max(map(len, [*figures, *outcome.errors]), default=0)
     lines = []
-    for name, value in outcome.figures.items():
-        spread = f" +- {outcome.spread[name]:.2g}" if outcome.spread else ""
-        lines.append(f"  {name:{width}}  {value:.6g}{spread}")
+    for name, value in figures.items():
+        spread = f" +- {outcome.spread[name]:.2g}" if name in outcome.spread else ""
+        floor = outcome.figures.get(_floor_name(name))
+        beside = "" if floor is None else f"  (real against real: {floor:.6g})"
+        lines.append(f"  {name:{width}}  {value:.6g}{spread}{beside}")
+    lines += [f"  {name:{width}}  failed: {error}" for name, error in outcome.errors.items()]
     return "\n".join(lines)
+
+
+def _floor_name(name: str) -> str:
+    """`fid_reconstruction/NETWORK` -> `fid_floor/NETWORK`."""
+    score, _, network = name.partition("/")
+    for suffix in ("_reconstruction", "_batch_statistics"):
+        score = score.removesuffix(suffix)
+    return f"{score}_floor/{network}"
 
 
 def progress(start: float) -> Callable[[str], None]:

@@ -25,6 +25,7 @@ CHANGEABLE = {
     "deterministic",
     "refresh_batch_norm",
     "evaluate",
+    "metrics",
     "export",
     "checkpoint_seconds",
     "overwrite",

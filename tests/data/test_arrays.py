@@ -102,13 +102,24 @@ def test_images_of_other_integers_are_held_as_uint8():
 
 def test_examples_and_batches_agree_in_stored_order(source):
     for limit in (None, 20):
-        x, y = source.examples("train", limit)
-        parts = list(source.batches("train", BATCH, limit))
+        x, y = source.examples("train", limit, seed=1)
+        parts = list(source.batches("train", BATCH, limit, seed=1))
         assert [len(part.x) for part in parts[:-1]] == [BATCH] * (len(parts) - 1)
         np.testing.assert_array_equal(np.concatenate([part.x for part in parts]), x)
         np.testing.assert_array_equal(np.concatenate([part.y for part in parts]), y)
-        np.testing.assert_array_equal(x[:, 0], np.arange(limit or N))
+        assert len(x) == (limit or N) and (np.diff(x[:, 0]) > 0).all()
     assert x.dtype == np.float32 and y.dtype == np.int32
+
+
+def test_some_examples_are_a_seeded_sample_with_all_classes():
+    x, y = np.arange(300.0)[:, None], np.repeat(np.arange(3), 100)
+    for labels in (y, None):
+        source = ArraySource("sorted", x, labels, x, labels)
+        chosen = [source.examples("test", 30, seed).x[:, 0] for seed in (0, 0, 1)]
+        np.testing.assert_array_equal(chosen[0], chosen[1])
+        assert not np.array_equal(chosen[0], chosen[2])
+        if labels is not None:
+            assert np.bincount((chosen[0] // 100).astype(int)).tolist() == [10, 10, 10]
 
 
 def test_without_labels_all_are_zero_and_there_are_no_classes():

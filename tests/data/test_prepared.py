@@ -1,5 +1,6 @@
 """Data prepared by TFDS, from memory and from disk; what happens without a network."""
 
+import dataclasses
 import http.server
 import itertools
 import logging
@@ -162,8 +163,26 @@ def test_data_beyond_memory_are_read_from_disk_and_are_the_same(stream, data_dir
         assert pairs(stream.examples(split)) == expected(split)
         parts = [len(part.x) for part in stream.batches(split, 16, limit=18)]
         assert parts == [16, 2]
-    assert len(stream.examples("train", 5).x) == 5
     assert stream.class_names[9] == "bar 9" and stream.num_train == 60
+
+
+def test_some_of_the_data_on_disk_are_a_seeded_sample_with_all_classes(stream, monkeypatch):
+    decoded, split = [], stream._splits["train"]
+
+    def decode(x, y):
+        with tf.control_dependencies([tf.py_function(lambda: decoded.append(1), [], [])]):
+            return split.decode(x, y)
+
+    counting = dataclasses.replace(split, decode=decode)
+    monkeypatch.setitem(stream._splits, "train", counting)
+    chosen = [stream.examples("train", 20, seed) for seed in (0, 0, 1)]
+    assert np.bincount(chosen[0].y).tolist() == [2] * 10
+    assert pairs(chosen[0]) == pairs(chosen[1]) != pairs(chosen[2])
+    assert pairs(chosen[0]) <= expected("train") and len(pairs(chosen[0])) == 20
+    parts = list(stream.batches("train", 16, 20, seed=0))
+    assert [len(part.x) for part in parts] == [16, 4]
+    np.testing.assert_array_equal(np.concatenate([part.x for part in parts]), chosen[0].x)
+    assert len(decoded) == 4 * 20  # the labels were read without decoding an image
 
 
 def test_streams_shuffle_resume_and_shard(stream):

@@ -77,8 +77,13 @@ def test_keras_inception_runs_in_inference_mode(tmp_path):
     weights = tmp_path / "random.weights.h5"
     model = keras.applications.InceptionV3(include_top=False, weights=None, pooling="avg")
     model.save_weights(weights)
-    network = inception.keras_v3(str(weights))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:  # the network is float32 all the same
+        network = inception.keras_v3(str(weights))
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
     together, alone = network.extract(IMAGES), network.extract(IMAGES[:1])
-    assert together.shape == (3, 2048)
+    assert together.shape == (3, 2048) and together.dtype == np.float32
     np.testing.assert_allclose(together[:1], alone, rtol=1e-3, atol=1e-6)
     assert len(network.info["weights_sha256"]) == 64

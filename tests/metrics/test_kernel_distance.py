@@ -44,6 +44,31 @@ def test_constant_features_differ_by_a_closed_form():
     assert figures == {"kernel": pytest.approx(7.0), "kernel_error": pytest.approx(0.0)}
 
 
+def test_standardised_features_give_the_same_distance_on_any_scale():
+    scale, shift = np.array([1e-3, 1.0, 1e4, 5.0, 0.2, 30.0]), np.arange(6.0)
+    scaled = [points * scale + shift for points in (REAL, FAKE)]
+    pairs = [kid.standardised(real, real, fake) for real, fake in ((REAL, FAKE), scaled)]
+    np.testing.assert_allclose(pairs[0][0].mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(pairs[0][0].std(axis=0), 1, rtol=1e-5)
+    distances = [kid.squared_mmd(*pair) for pair in pairs]
+    assert distances[1] == pytest.approx(distances[0], rel=1e-3)
+    assert 0.01 < distances[0] < 10
+
+
+def test_features_that_are_constant_in_the_data_are_scaled_as_the_others():
+    """A dead unit of the data that lives in a sample neither divides by zero nor decides all."""
+    real, fake = np.zeros((2, 50, 3))
+    real[:, 0], fake[:, 0] = np.linspace(-6, 6, 50), np.linspace(-6, 6, 50)
+    real[:, 1] = fake[:, 1] = 1e5 + 1e-9 * np.arange(50)  # constant up to rounding
+    fake[:, 2] = 2.0
+    typical = real.std(axis=0).mean()
+    shifted = kid.standardised(real, fake)[0]
+    np.testing.assert_allclose(shifted[:, 2], 2 / typical, rtol=1e-5)
+    np.testing.assert_allclose(shifted[:, 1], 0, atol=1e-3)
+    constant = np.full((20, 3), 7.0)
+    np.testing.assert_array_equal(kid.standardised(constant, constant + 1)[0], np.ones((20, 3)))
+
+
 def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match="expected at least 4 of each"):
         kid.kernel_distance(REAL[:1], FAKE)

@@ -17,14 +17,20 @@ def radii(points, k):
 
 
 def reference(real, fake):
+    """Radii count the point itself: one more than the k of others."""
     distances = pairwise_distances(real, fake)  # [N, M]
-    within = distances < radii(real, 6)[:, None]
-    return {
-        "precision": (distances < radii(real, 4)[:, None]).any(axis=0).mean(),
-        "recall": (distances < radii(fake, 5)).any(axis=1).mean(),
-        "density": within.sum() / (5 * len(fake)),
-        "coverage": within.any(axis=1).mean(),
-    }
+
+    def scores(real_neighbours, fake_neighbours, covering):
+        within = distances < radii(real, covering)[:, None]
+        return {
+            "precision": (distances < radii(real, real_neighbours)[:, None]).any(axis=0).mean(),
+            "recall": (distances < radii(fake, fake_neighbours)).any(axis=1).mean(),
+            "density": within.sum() / ((covering - 1) * len(fake)),
+            "coverage": within.any(axis=1).mean(),
+        }
+
+    common = {f"{n}_k{k}": v for k in (3, 5) for n, v in scores(k + 1, k + 1, k + 1).items()}
+    return scores(4, 5, 6) | common
 
 
 @pytest.mark.parametrize("block", [2**24, 1000, 1])
@@ -43,6 +49,15 @@ def test_one_dimension_by_hand():
     assert figures["precision"] == pytest.approx(2 / 6)  # -2.9 (ball of 0 reaches 3) and 4.5
     # Fakes' fifth neighbours are far: every real is inside some ball of theirs.
     assert figures["recall"] == 1.0
+
+
+def test_scores_say_what_they_count():
+    assert manifold.neighbour_counts() == {
+        "precision_neighbours_with_itself": 4,
+        "recall_neighbours_with_itself": 5,
+        "density_neighbours": 5,
+        "coverage_neighbours": 5,
+    }
 
 
 def test_identical_sets_are_perfect_and_distant_ones_apart():

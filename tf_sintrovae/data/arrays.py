@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from tf_sintrovae.data import pipelines, pixels, points, ranges
+from tf_sintrovae.data import pipelines, pixels, points, ranges, subsets
 from tf_sintrovae.data.source import Examples, Source
 from tf_sintrovae.errors import UserError
 
@@ -99,14 +99,16 @@ class ArraySource(Source):
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`."""
-        x, y = self._split(split)
-        return Examples(_to_float_numpy(x[:limit]), y[:limit])
+        x, y = self._chosen(split, limit, seed)
+        return Examples(_to_float_numpy(x), y)
 
-    def batches(self, split: str, batch_size: int, limit: int | None = None) -> Iterator[Examples]:
+    def batches(
+        self, split: str, batch_size: int, limit: int | None = None, seed: int = 0
+    ) -> Iterator[Examples]:
         """See `Source`; only one batch at a time is held as float32."""
-        x, y = self._split(split)
-        for start in range(0, len(x[:limit]), batch_size):
-            rows = slice(start, min(start + batch_size, len(x[:limit])))
+        x, y = self._chosen(split, limit, seed)
+        for start in range(0, len(x), batch_size):
+            rows = slice(start, start + batch_size)
             yield Examples(_to_float_numpy(x[rows]), y[rows])
 
     @functools.cached_property
@@ -115,11 +117,15 @@ class ArraySource(Source):
         with tf.device("CPU:0"):
             return tuple(map(tf.constant, self._splits["train"]))
 
-    def _split(self, split: str) -> Examples:
+    def _chosen(self, split: str, limit: int | None, seed: int) -> Examples:
+        """Examples of a split as they are stored; not copied where all are asked for."""
         x, y = self._splits[split]
         if not len(x):
             raise UserError(f"data set {self.name!r} has no {split} examples: give some")
-        return Examples(x, y)
+        if limit is None or limit >= len(x):
+            return Examples(x, y)
+        rows = subsets.chosen_rows(y, len(x), limit, seed)
+        return Examples(x[rows], y[rows])
 
 
 def held_out(

@@ -88,22 +88,26 @@ class Source(abc.ABC):
 
         Args:
             split: `'train'` or `'test'`.
-            limit: at most this many; for finite data the first ones in stored order. An endless stream
-                draws exactly `limit` (5,000 when None), reproducibly from `(seed, split)`.
-            seed: of the draw; finite data ignore it.
+            limit: at most this many; of finite data a sample in stored order in which each class has its
+                share (`subsets.chosen_rows`). An endless stream draws exactly `limit` (5,000 when None),
+                reproducibly from `(seed, split)`.
+            seed: seed of the choice or of the draw.
         """
 
-    def batches(self, split: str, batch_size: int, limit: int | None = None) -> Iterator[Examples]:
-        """The same examples as `examples(split, limit)` in the same order, a batch at a time.
+    def batches(
+        self, split: str, batch_size: int, limit: int | None = None, seed: int = 0
+    ) -> Iterator[Examples]:
+        """The same examples as `examples(split, limit, seed)` in the same order, a batch at a time.
 
         Args:
             split: `'train'` or `'test'`.
             batch_size: examples in a batch; the last one may hold fewer.
             limit: at most this many examples in all.
+            seed: seed of the choice or of the draw.
 
         Yields:
             `Examples` of up to `batch_size` rows.
         """
-        x, y = self.examples(split, limit)
+        x, y = self.examples(split, limit, seed)
         for start in range(0, len(x), batch_size):
             yield Examples(x[start : start + batch_size], y[start : start + batch_size])

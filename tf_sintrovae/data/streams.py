@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from tf_sintrovae.data import pipelines
+from tf_sintrovae.data import pipelines, subsets
 from tf_sintrovae.data.source import Examples, Source
 
 # Examples, still compressed, among which the next one is drawn. TFDS has shuffled them all once.
 _SHUFFLE_BUFFER = 10_000
 _READ_BATCH = 256
+_LABEL_BATCH = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +29,30 @@ class Split:
     size: int
     decode: Callable
 
-    def batches(self, batch_size: int, limit: int | None = None) -> Iterator[Examples]:
-        """Batches in stored order, x as uint8; the last may hold fewer examples."""
-        chosen = self.stored.take(self.size if limit is None else limit)
-        decoded = chosen.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    def batches(self, batch_size: int, rows: np.ndarray | None = None) -> Iterator[Examples]:
+        """Batches in stored order, x as uint8; the last may hold fewer examples.
+
+        Args:
+            batch_size: examples in a batch.
+            rows: [N] numbers of the examples to decode, in increasing order; None for all of them.
+        """
+        stored = self.stored if rows is None else self._only(rows)
+        decoded = stored.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         for x, y in decoded.batch(batch_size).prefetch(1).as_numpy_iterator():
             yield Examples(x, y)
+
+    def labels(self) -> np.ndarray:
+        """The label of each example [size] int32; no image is decoded."""
+        batches = self.stored.map(lambda _, y: y).batch(_LABEL_BATCH).as_numpy_iterator()
+        return np.concatenate(list(batches))
+
+    def _only(self, rows: np.ndarray) -> tf.data.Dataset:
+        """The stored examples of these numbers; the others are skipped before they are decoded."""
+        wanted = np.zeros(self.size, bool)
+        wanted[rows] = True
+        numbered = tf.data.Dataset.from_tensor_slices(wanted), self.stored
+        chosen = tf.data.Dataset.zip(*numbered).filter(lambda is_wanted, _: is_wanted)
+        return chosen.map(lambda _, example: example).take(len(rows))
 
     def read(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The whole split, `x [N, *shape]` uint8 and `y [N]` int32, decoded into memory once."""
@@ -67,6 +86,7 @@ class StreamSource(Source):
         self.num_classes = len(class_names)
         self.num_train = train.size
         self._splits = {"train": train, "test": test}
+        self._read_labels: dict[str, np.ndarray] = {}
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """See `Source`."""
@@ -101,10 +121,23 @@ class StreamSource(Source):
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`; without a limit all of it must fit memory as float32."""
-        parts = list(self.batches(split, _READ_BATCH, limit))
+        parts = list(self.batches(split, _READ_BATCH, limit, seed))
         return Examples(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def batches(self, split: str, batch_size: int, limit: int | None = None) -> Iterator[Examples]:
+    def batches(
+        self, split: str, batch_size: int, limit: int | None = None, seed: int = 0
+    ) -> Iterator[Examples]:
         """See `Source`."""
-        for x, y in self._splits[split].batches(batch_size, limit):
+        stored, rows = self._splits[split], None
+        if limit is not None and limit < stored.size:
+            rows = subsets.chosen_rows(self._labels(split), stored.size, limit, seed)
+        for x, y in stored.batches(batch_size, rows):
             yield Examples(x.astype(np.float32) / np.float32(255), y)
+
+    def _labels(self, split: str) -> np.ndarray | None:
+        """The labels of a split [N], read once; None without classes, which saves the reading."""
+        if self.num_classes < 2:
+            return None
+        if split not in self._read_labels:
+            self._read_labels[split] = self._splits[split].labels()
+        return self._read_labels[split]

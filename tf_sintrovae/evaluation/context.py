@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_sintrovae.data.source import Examples, Source
+from tf_sintrovae.evaluation.reference import Reference
 from tf_sintrovae.features.network import FeatureNetwork
 
 
@@ -23,7 +24,8 @@ class Options:
         num_images: at most so many training images, and as many samples and reconstructions, are compared.
         num_points: points and samples of plane data.
         num_posterior_samples: posterior samples an example for the use of components.
-        entropy_batch_size: examples in a batch of the paper's assignment entropy.
+        entropy_batch_size: examples in a batch of the paper's assignment entropy; the run's batch size
+            gives the paper's figure.
         num_class_samples: samples judged by the classifier of real pixels.
         iwae_images: test examples for the importance-weighted bound.
         iwae_samples: importance samples for each.
@@ -70,9 +72,13 @@ class Context:
     Args:
         model: has `signatures` as docs/evaluation.md tells.
         source: the data set.
-        seed: of all draws; equal seeds give equal figures.
+        seed: seed of all draws; equal seeds give equal figures.
         options: counts and networks.
         networks: feature networks by their option's name, shared by evaluations; filled as they are needed.
+
+    Attributes:
+        counts: numbers of examples that measures took, where the data had fewer than `options` ask for.
+        floors: scores between two sets of real images by name of the network; filled as they are needed.
     """
 
     batch_size = 500
@@ -89,6 +95,8 @@ class Context:
         self.networks = {} if networks is None else networks
         self._signatures = model.signatures
         self._encoded: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.counts: dict[str, int] = {}
+        self.floors: dict[str, dict[str, float]] = {}
 
     def generator(self, name: str) -> np.random.Generator:
         """A stream of random numbers that depends on the seed and its name alone."""
@@ -153,6 +161,11 @@ class Context:
     def samples(self, count: int) -> np.ndarray:
         """`count` samples of the model [count, *shape]."""
         return np.concatenate(list(self.sample_batches(count)))
+
+    @functools.cached_property
+    def reference(self) -> Reference:
+        """The real images that samples and reconstructions are compared with."""
+        return Reference(self.source, self.options.num_images, self.seed)
 
     @functools.cached_property
     def prior(self) -> dict[str, np.ndarray]:

@@ -8,13 +8,18 @@ from tf_sintrovae.metrics import components as use
 from tf_sintrovae.metrics import latent_units
 from tf_sintrovae.metrics import representation as probes
 
+_POSTERIOR_BLOCK = 128  # examples whose posterior samples are held at once
+
 
 def components(context: Context) -> dict[str, float]:
     """Use of the prior's components: by training data, and the paper's entropy on batches of test data."""
     weights = np.exp(context.prior["log_weights"])
     figures = use.component_use(_mean_responsibilities(context, "train"), weights)
-    batches = _batch_responsibilities(context, "test")
-    return figures | {"assignment_entropy_test_batches": use.batch_entropy(batches)}
+    means, sizes = _batch_responsibilities(context, "test")
+    return figures | {
+        "assignment_entropy_test_batches": use.batch_entropy(means, sizes),
+        "assignment_entropy_batch_size": float(sizes[0]),
+    }
 
 
 def component_shares(context: Context) -> dict[str, float]:
@@ -51,24 +56,31 @@ def clustering(context: Context) -> dict[str, float]:
 
 def _mean_responsibilities(context: Context, split: str) -> np.ndarray:
     """Mean p(k|z) [K] over posterior samples of a split."""
-    batches = _batch_responsibilities(context, split)
-    sizes = [len(part) for part in _entropy_batches(context, context.posterior(split)[0])]
-    return np.average(batches, axis=0, weights=sizes)
+    means, sizes = _batch_responsibilities(context, split)
+    return np.average(means, axis=0, weights=sizes)
 
 
-def _batch_responsibilities(context: Context, split: str) -> np.ndarray:
-    """Mean p(k|z) [batches, K] over posterior samples of each batch of a split."""
+def _batch_responsibilities(context: Context, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean p(k|z) [batches, K] over posterior samples of batches of a split, and sizes [batches].
+
+    Batches are drawn at random: data stored class by class would fill them with one class each.
+    """
     noise = context.generator(f"responsibilities {split}")
-    batches = [_entropy_batches(context, value) for value in context.posterior(split)]
-    count = context.options.num_posterior_samples
-    means = []
-    for mean, logvar in zip(*batches, strict=True):
-        z = draw(np.repeat(mean, count, axis=0), np.repeat(logvar, count, axis=0), noise)
+    posterior = context.posterior(split)
+    order, size = noise.permutation(len(posterior[0])), context.options.entropy_batch_size
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    sums = [_responsibilities(context, *(v[rows] for v in posterior), noise) for rows in batches]
+    sizes = np.array([len(rows) for rows in batches])
+    return np.stack(sums) / sizes[:, None], sizes
+
+
+def _responsibilities(context: Context, mean, logvar, noise: np.random.Generator) -> np.ndarray:
+    """Sum [K] over examples [B, L] of their mean p(k|z), each over its posterior samples."""
+    count, total = context.options.num_posterior_samples, 0.0
+    for start in range(0, len(mean), _POSTERIOR_BLOCK):
+        rows = slice(start, start + _POSTERIOR_BLOCK)
+        repeated = (np.repeat(values[rows], count, axis=0) for values in (mean, logvar))
+        z = draw(*repeated, noise)
         values = context.call("responsibilities", z=z)["responsibilities"]  # [B * M, K]
-        means.append(values.mean(axis=0, dtype=np.float64))
-    return np.stack(means)
-
-
-def _entropy_batches(context: Context, values: np.ndarray) -> list[np.ndarray]:
-    size = context.options.entropy_batch_size
-    return [values[start : start + size] for start in range(0, len(values), size)]
+        total += values.sum(axis=0, dtype=np.float64) / count
+    return total

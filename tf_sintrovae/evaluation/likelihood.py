@@ -29,7 +29,8 @@ def iwae(context: Context) -> dict[str, float]:
     """
     count = context.options.iwae_images
     x = context.source.examples("test", count, context.seed).x
-    mean, logvar = (value[:count] for value in _encoded(context, x))
+    mean, logvar = _encoded(context, x)
+    context.counts["iwae_images"] = len(x)
     noise = context.generator("iwae")
     bounds = np.concatenate(
         [

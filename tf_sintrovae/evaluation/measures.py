@@ -1,6 +1,7 @@
 """Chooses measures and takes them."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.evaluation import latents, likelihood, pictures, plane
 from tf_sintrovae.evaluation.context import Context, Options
+from tf_sintrovae.features.network import FeatureNetwork
+
+_logger = logging.getLogger(__name__)
 
 # What suits any data, and what needs images, labels or a plane; each name is a function of that module.
 _ANY = {
@@ -40,11 +44,13 @@ class Outcome:
     """Figures and what is needed to repeat them.
 
     Attributes:
-        figures: by name; means over the seeds.
+        figures: figures by name; means over the seeds.
         spread: standard deviation over the seeds, by name; empty for one seed.
-        seeds: that were used.
-        counts: of samples, images and the like.
+        seeds: seeds that were used.
+        counts: numbers of samples, images and the like: those that were taken, where the data had fewer.
         networks: feature networks by name: hashes, accuracy.
+        errors: what went wrong, in one line, by the name of the measure; it has no figures.
+        complete: whether all measures were tried, with all seeds.
     """
 
     figures: dict[str, float]
@@ -52,6 +58,8 @@ class Outcome:
     seeds: list[int]
     counts: dict[str, int]
     networks: dict[str, dict[str, Any]]
+    errors: dict[str, str] = dataclasses.field(default_factory=dict)
+    complete: bool = True
 
 
 def applicable(source: Source, options: Options | None = None) -> tuple[str, ...]:
@@ -73,7 +81,7 @@ def evaluate(
         model: has `signatures: Mapping[str, callable]` as docs/evaluation.md tells.
         source: the data set.
         metrics: names out of `applicable(source, options)`; all of them when None.
-        seed: of all draws.
+        seed: seed of all draws.
         progress: called with the name of each measure before it is taken.
         options: counts, networks, caches.
 
@@ -81,9 +89,13 @@ def evaluate(
         Figures by name.
 
     Raises:
-        UserError: a measure that does not exist or suit, or a model made for another shape of data.
+        UserError: a measure that does not exist, does not suit or fails, or a model made for another shape
+            of data.
     """
-    return measure(model, source, metrics, (seed,), progress, options).figures
+    outcome = measure(model, source, metrics, (seed,), progress, options)
+    for name, error in outcome.errors.items():
+        raise UserError(f"measure {name} on {source.name}: {error}; leave it out with --metrics")
+    return outcome.figures
 
 
 def measure(
@@ -93,8 +105,12 @@ def measure(
     seeds: tuple[int, ...] = (0,),
     progress: Callable[[str], None] | None = None,
     options: Options | None = None,
+    record: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
     """As `evaluate`, for one or several seeds, with what is needed to repeat the figures.
+
+    A measure that fails does not keep the others from being taken: it has an entry in `Outcome.errors`, and
+    is not tried with further seeds.
 
     Args:
         model: as in `evaluate`.
@@ -103,24 +119,92 @@ def measure(
         seeds: at least one.
         progress: as in `evaluate`.
         options: as in `evaluate`.
+        record: called after each measure with the outcome so far, so that a process that is stopped does
+            not lose it.
 
     Raises:
-        UserError: as `evaluate`.
+        UserError: a measure that does not exist or suit, or a model made for another shape of data.
     """
     options = options or Options()
-    measures = _chosen(source, metrics, options)
+    measures = check_metrics(source, metrics, options)
     _check_shape(model.signatures, source, options)
-    runs, networks = [], {}
+    taken = _Taken(options)
     for seed in seeds:
-        context, figures = Context(model, source, seed, options, networks), {}
+        context = taken.begin(Context(model, source, seed, options, taken.networks))
         for name, function in measures.items():
             if progress is not None:
                 progress(name if len(seeds) == 1 else f"{name} (seed {seed})")
-            figures |= _taken(name, function, context)
-        runs.append(figures)
-    spread = _over(runs, lambda values: np.std(values, ddof=1)) if len(runs) > 1 else {}
-    used = {network.name: network.info for network in networks.values()}
-    return Outcome(_over(runs, np.mean), spread, list(seeds), options.counts(), used)
+            taken.take(name, function, context)
+            if record is not None:
+                record(taken.outcome(complete=False))
+    return taken.outcome(complete=True)
+
+
+class _Taken:
+    """Measures as they are taken, and what they give so far.
+
+    Args:
+        options: of the evaluation.
+
+    Attributes:
+        networks: feature networks, shared by the seeds' contexts.
+    """
+
+    def __init__(self, options: Options):
+        self.networks: dict[str, FeatureNetwork] = {}
+        self._options = options
+        self._contexts: list[Context] = []
+        self._figures: list[dict[str, dict[str, float]]] = []  # by seed and measure
+        self._errors: dict[str, str] = {}
+
+    def begin(self, context: Context) -> Context:
+        """Starts with another seed, that of `context`."""
+        self._contexts.append(context)
+        self._figures.append({})
+        return context
+
+    def take(self, name: str, function: Callable, context: Context) -> None:
+        """Takes a measure, unless it failed with another seed."""
+        if name in self._errors:
+            return
+        try:
+            self._figures[-1][name] = _finite(function(context))
+        except Exception as error:  # whatever it is, it must not cost the other measures
+            _logger.debug("measure %s failed", name, exc_info=True)
+            self._errors[name] = in_one_line(error)
+
+    def outcome(self, complete: bool) -> Outcome:
+        """What there is by now."""
+        values: dict[str, list[float]] = {}
+        for taken in self._figures:
+            for name, figures in taken.items():
+                for key, value in figures.items() if name not in self._errors else ():
+                    values.setdefault(key, []).append(value)
+        used = {network.name: network.info for network in self.networks.values()}
+        return Outcome(
+            {name: float(np.mean(v)) for name, v in values.items()},
+            {name: float(np.std(v, ddof=1)) for name, v in values.items() if len(v) > 1},
+            [context.seed for context in self._contexts],
+            self._options.counts() | self._contexts[-1].counts,
+            used,
+            dict(self._errors),
+            complete,
+        )
+
+
+def in_one_line(error: Exception) -> str:
+    """What an exception says, on one line; with its kind where the text alone may not tell enough."""
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, (UserError, ValueError, ArithmeticError)) and text:
+        return text
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _finite(figures: dict[str, float]) -> dict[str, float]:
+    bad = [f"{name} is {value}" for name, value in figures.items() if not np.isfinite(value)]
+    if bad:
+        raise ValueError(", ".join(bad))
+    return figures
 
 
 def _measures(source: Source, options: Options) -> dict[str, Callable]:
@@ -142,9 +226,25 @@ def _measures(source: Source, options: Options) -> dict[str, Callable]:
     )
 
 
-def _chosen(source: Source, names, options: Options) -> dict[str, Callable]:
+def check_metrics(
+    source: Source, metrics: tuple[str, ...] | None = None, options: Options | None = None
+) -> dict[str, Callable]:
+    """The measures that names ask for.
+
+    Args:
+        source: the data set.
+        metrics: names out of `applicable(source, options)`; all of them when None or empty.
+        options: counts, networks, caches.
+
+    Returns:
+        Functions of a `Context` by name.
+
+    Raises:
+        UserError: a measure or a feature network that does not exist or suit.
+    """
+    options = options or Options()
     known = _measures(source, options)
-    for name in names or ():
+    for name in metrics or ():
         if name not in known:
             raise UserError(
                 f"metrics={name}: for {source.name}, expected some of {', '.join(known)}"
@@ -154,21 +254,7 @@ def _chosen(source: Source, names, options: Options) -> dict[str, Callable]:
             raise UserError(
                 f"feature_networks={name}: expected some of {', '.join(pictures.NETWORKS)}"
             )
-    return {name: known[name] for name in names or known}
-
-
-def _taken(name: str, function: Callable, context: Context) -> dict[str, float]:
-    """The figures of one measure; data or samples that it cannot be taken of are the user's to know."""
-    try:
-        return function(context)
-    except (ValueError, ArithmeticError) as error:
-        raise UserError(
-            f"measure {name} on {context.source.name}: {error}; leave it out with --metrics"
-        ) from error
-
-
-def _over(runs: list[dict[str, float]], function: Callable) -> dict[str, float]:
-    return {name: float(function([run[name] for run in runs])) for name in runs[0]}
+    return {name: known[name] for name in metrics or known}
 
 
 def _check_shape(signatures: Mapping, source: Source, options: Options) -> None:

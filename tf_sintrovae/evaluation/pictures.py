@@ -1,22 +1,26 @@
 """Measures of sets of images: samples and reconstructions against the training set."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from tf_sintrovae.evaluation.context import Context
+from tf_sintrovae.evaluation.context import Context, draw
 from tf_sintrovae.features import classifier, inception
 from tf_sintrovae.features.network import FeatureNetwork, cached_features
 from tf_sintrovae.metrics import representation
 from tf_sintrovae.metrics.frechet import frechet_distance, statistics
-from tf_sintrovae.metrics.kernel_distance import kernel_distance
-from tf_sintrovae.metrics.manifold import manifold_scores
+from tf_sintrovae.metrics.kernel_distance import kernel_distance, standardised
+from tf_sintrovae.metrics.manifold import FEWEST, manifold_scores, neighbour_counts
 
 NETWORKS = ("classifier", "inception-2015", "keras-inception-v3")
-_CLASSIFIER_EXAMPLES = 10_000
+# A linear SVM of more takes minutes on colour images and tells their classes apart no better.
+_CLASSIFIER_EXAMPLES = 5_000
 
 
 def class_coverage(context: Context) -> dict[str, float]:
     """Classes that a linear SVM on real pixels finds among the samples."""
-    x, y = context.source.examples("train", _CLASSIFIER_EXAMPLES)
+    x, y = context.source.examples("train", _CLASSIFIER_EXAMPLES, context.seed)
+    context.counts["class_coverage_train"] = len(x)
     samples = context.samples(context.options.num_class_samples)
     return representation.class_coverage(x, y, samples, context.source.num_classes)
 
@@ -26,7 +30,7 @@ def sample_quality(context: Context) -> dict[str, float]:
 
     On request also samples decoded with the statistics of their own batch, where the decoder has batch norm.
     """
-    count = len(_real(context))
+    count = len(context.reference.compared)
     figures = _scores(context, lambda: context.sample_batches(count), suffix="")
     if context.options.batch_statistics and context.has_batch_statistics:
         figures |= _scores(
@@ -39,35 +43,53 @@ def sample_quality(context: Context) -> dict[str, float]:
 
 def reconstruction_quality(context: Context) -> dict[str, float]:
     """Reconstructions from sampled z against their originals in the training set."""
-    z = context.sampled("train")[: len(_real(context))]
-    return _scores(
-        context,
-        lambda: (context.call("decode", z=part)["x"] for part in context.split(z)),
-        suffix="_reconstruction",
-    )
+    return _scores(context, lambda: _reconstructions(context), suffix="_reconstruction")
 
 
-def _real(context: Context) -> np.ndarray:
-    return context.source.examples("train", context.options.num_images).x
+def _reconstructions(context: Context) -> Iterator[np.ndarray]:
+    noise = context.generator("reconstructions")
+    for x in context.reference.compared_batches():
+        posterior = context.call("encode", x=x)
+        z = draw(posterior["mean"], posterior["logvar"], noise)
+        yield context.call("decode", z=z)["x"]
 
 
 def _scores(context: Context, fake_batches, suffix: str) -> dict[str, float]:
-    """All scores on all networks; the names are `<score><suffix>/<network>`."""
-    figures = {}
-    for name in context.options.feature_networks:
-        network = _network(context, name)
-        real = cached_features(network, _real(context), context.options.cache)
-        scores = _compared(real, network.features(fake_batches()), context.seed)
+    """All scores on all networks, `<score><suffix>/<network>`, and their floors `<score>_floor/<network>`."""
+    figures, reference = {}, context.reference
+    # Before the long work: a network that is missing is told at once.
+    for network in [_network(context, name) for name in context.options.feature_networks]:
+        features = cached_features(network, reference.pixels, context.options.cache)
+        real = features[reference.compared]
+        scores = _compared(network, real, network.features(fake_batches()), real, context.seed)
         figures |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
+        floors = _floors(context, network, features, real)
+        figures |= {f"{key}_floor/{network.name}": value for key, value in floors.items()}
     return figures
 
 
-def _compared(real: np.ndarray, fake: np.ndarray, seed: int) -> dict[str, float]:
-    kernel = kernel_distance(real, fake, seed)
+def _floors(context: Context, network: FeatureNetwork, features, real) -> dict[str, float]:
+    """The scores of real images: between the two halves; none where the data are too few."""
+    halves = [features[rows] for rows in context.reference.halves]
+    context.counts |= {"num_real": len(real), "num_floor": len(halves[0])} | neighbour_counts()
+    if len(halves[0]) < FEWEST:
+        return {}
+    if network.name not in context.floors:
+        scores = _compared(network, *halves, real, context.seed)
+        context.floors[network.name] = {k: v for k, v in scores.items() if "_error" not in k}
+    return context.floors[network.name]
+
+
+def _compared(network: FeatureNetwork, real, fake, scale, seed: int) -> dict[str, float]:
+    """All scores between features; a kernel distance that standardises takes the statistics of `scale`."""
+    frechet = frechet_distance(statistics(real), statistics(fake))["frechet"]
+    name = "kid_standardised" if network.standardised_kernel else "kid"
+    sets = standardised(scale, real, fake) if network.standardised_kernel else (real, fake)
+    kernel = kernel_distance(*sets, seed)
     return {
-        "fid": frechet_distance(statistics(real), statistics(fake))["frechet"],
-        "kid": kernel["kernel"],
-        "kid_error": kernel["kernel_error"],
+        "fid": frechet,
+        name: kernel["kernel"],
+        f"{name}_error": kernel["kernel_error"],
     } | manifold_scores(real, fake)
 
 

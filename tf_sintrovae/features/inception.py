@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.features.network import FeatureNetwork
+from tf_sintrovae.features.precision import full_precision
 
 SIZE = 299
 # Nodes of the original network of December 2015: scaled images, and the 2048 features.
@@ -50,6 +51,7 @@ def original(path: str | None) -> FeatureNetwork:
     return FeatureNetwork("inception-2015", sha256[:16], scaled, {"sha256": sha256})
 
 
+@full_precision()
 def keras_v3(weights: str | None) -> FeatureNetwork:
     """Keras's InceptionV3, `keras-inception-v3`, its average pool as features.
 

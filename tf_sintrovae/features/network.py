@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Iterable
@@ -11,6 +12,10 @@ from typing import Any
 import numpy as np
 
 from tf_sintrovae.errors import UserError
+
+_logger = logging.getLogger(__name__)
+# Raise it when what is done to images before the networks changes, so that no stale features are read.
+_VERSION = "2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,38 +27,65 @@ class FeatureNetwork:
         fingerprint: tells networks apart whose features differ.
         extract: uint8 images [N, H, W, C] -> features [N, D] float32.
         info: what the results say about it (hash, accuracy).
+        standardised_kernel: whether kernel distances standardise its features, whose own scale means
+            nothing; the Inception networks' scale is the literature's.
     """
 
     name: str
     fingerprint: str
     extract: Callable[[np.ndarray], np.ndarray]
     info: dict[str, Any] = dataclasses.field(default_factory=dict)
+    standardised_kernel: bool = False
 
     def features(self, batches: Iterable[np.ndarray]) -> np.ndarray:
-        """Features [N, D] of images that arrive in batches with pixels in [0, 1]."""
-        return np.concatenate([self.extract(to_uint8(batch)) for batch in batches])
+        """Features [N, D] float32 of images that arrive in batches, uint8 or with pixels in [0, 1]."""
+        extracted = [self.extract(to_uint8(batch)) for batch in batches]
+        return np.concatenate(extracted).astype(np.float32, copy=False)
 
 
 def to_uint8(x: np.ndarray) -> np.ndarray:
-    """Pixels in [0, 1] as they would be stored: `clip(255 x, 0, 255)`, truncated, as in the paper."""
+    """Pixels in [0, 1] as they would be stored: `clip(255 x, 0, 255)`, truncated, as in the paper.
+
+    Pixels that are bytes already stay as they are.
+    """
+    if x.dtype == np.uint8:
+        return x
     return np.clip(255.0 * np.asarray(x, np.float32), 0.0, 255.0).astype(np.uint8)
 
 
 def cached_features(
     network: FeatureNetwork, x: np.ndarray, cache_dir: pathlib.Path, batch_size: int = 500
 ) -> np.ndarray:
-    """Features of real data [N, H, W, C], read from the cache where they were extracted before.
+    """Features of real data, read from the cache where they were extracted before.
+
+    The entry's name tells all that decides its content: the network and its fingerprint, the images, the
+    precision. One that cannot be read, or does not hold such features, is made again.
+
+    Args:
+        network: the network.
+        x: images [N, H, W, C], uint8 or with pixels in [0, 1].
+        cache_dir: where features are kept.
+        batch_size: images in a batch of the extraction.
+
+    Returns:
+        Features [N, D] float32.
 
     Raises:
         UserError: the cache cannot be written.
     """
-    path = cache_dir / "features" / f"{digest(x)}-{network.fingerprint}.npy"
-    if path.is_file():
-        return np.load(path)
-    features = network.features(
-        x[start : start + batch_size] for start in range(0, len(x), batch_size)
-    )
-    write_cache(path, lambda file: np.save(file, features))
+    key = digest(to_uint8(x), network.name, network.fingerprint, "float32", _VERSION)
+    path = cache_dir / "features" / f"{network.name}-{len(x)}-{key}.npz"
+    features = read_cache(path, lambda stored: _checked(stored["features"], len(x)))
+    if features is None:
+        starts = range(0, len(x), batch_size)
+        features = network.features(x[start : start + batch_size] for start in starts)
+        write_cache(path, lambda file: np.savez(file, features=features))
+    return features
+
+
+def _checked(features: np.ndarray, count: int) -> np.ndarray:
+    if features.dtype != np.float32 or features.ndim != 2 or len(features) != count:
+        raise ValueError(f"features of dtype {features.dtype} and shape {features.shape}")
     return features
 
 
@@ -68,11 +100,28 @@ def digest(*parts: np.ndarray | str | bytes) -> str:
     return total.hexdigest()[:16]
 
 
+def read_cache(path: pathlib.Path, read: Callable[[Any], Any]) -> Any | None:
+    """What `read` makes of the arrays of an `.npz` file; None where there is none that can be read.
+
+    Args:
+        path: path of the file.
+        read: takes the open file; any exception that it raises means that the entry is no good.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as stored:
+            return read(stored)
+    except Exception as error:  # damaged archives raise whatever their bytes lead to
+        _logger.info("%s cannot be read (%s): it is made again", path, type(error).__name__)
+        return None
+
+
 def write_cache(path: pathlib.Path, write: Callable[[Any], None]) -> None:
     """Writes a binary file that appears only when it is complete.
 
     Args:
-        path: of the file; its folder is made.
+        path: path of the file; its folder is made.
         write: writes to an open binary file.
 
     Raises:

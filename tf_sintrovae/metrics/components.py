@@ -33,12 +33,15 @@ def normalised_entropy(probabilities: np.ndarray) -> float:
     return float(-np.sum(positive * np.log(positive)) / np.log(probabilities.shape[-1]))
 
 
-def batch_entropy(mean_responsibilities: np.ndarray) -> float:
-    """The paper's assignment entropy: mean of the normalised entropies of batches.
+def batch_entropy(mean_responsibilities: np.ndarray, sizes: np.ndarray) -> float:
+    """The paper's assignment entropy: mean of the normalised entropies of batches, over their examples.
 
-    It depends on the size of the batches: few examples can not use many components.
+    It depends on the size of the batches: few examples can not use many components. Examples that use one
+    of K = 100 components each, all equally often, reach 0.71 in batches of 32 and 0.90 in batches of 128.
 
     Args:
         mean_responsibilities: [batches, K] mean responsibilities of each batch.
+        sizes: [batches] examples of each; the last batch may hold fewer.
     """
-    return float(np.mean([normalised_entropy(batch) for batch in mean_responsibilities]))
+    entropies = [normalised_entropy(batch) for batch in mean_responsibilities]
+    return float(np.average(entropies, weights=sizes))

@@ -14,7 +14,7 @@ def kernel_distance(
     Args:
         real: [N, D] features of the data.
         fake: [M, D] of the samples.
-        seed: of the choice of subsets.
+        seed: seed of the choice of subsets.
         num_subsets: number of subsets.
         size: features of each set in a subset.
 
@@ -42,6 +42,27 @@ def kernel_distance(
     ]
     error = np.std(estimates, ddof=1) / np.sqrt(num_subsets)
     return {"kernel": float(np.mean(estimates)), "kernel_error": float(error)}
+
+
+def standardised(real: np.ndarray, *sets: np.ndarray, tiny: float = 1e-6) -> tuple[np.ndarray, ...]:
+    """Sets of features shifted and scaled so that each feature of the data has mean 0 and variance 1.
+
+    The kernel's value depends on the scale of the features; that of a network trained on the data at hand
+    means nothing.
+
+    Args:
+        real: [N, D] features of the data, which give mean and scale.
+        *sets: [M, D] features to be treated alike.
+        tiny: features whose standard deviation is no more than this share of their mean, as rounding alone
+            leaves it, count as constant: they are scaled by the mean of all standard deviations.
+
+    Returns:
+        The sets, [M, D] float32.
+    """
+    mean, deviation = real.mean(axis=0, dtype=np.float64), real.std(axis=0, dtype=np.float64)
+    typical = deviation.mean() or 1.0
+    scale = np.where(deviation > tiny * np.abs(mean), deviation, typical)
+    return tuple(((features - mean) / scale).astype(np.float32) for features in sets)
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
