@@ -182,7 +182,7 @@ class Named:
 def test_lists_of_texts_are_checked(value):
     (field,) = dataclasses.fields(Named)
     config._check_field(field, ("a", "knn5"))
-    with pytest.raises(UserError, match="^names"):
+    with pytest.raises(UserError, match=r"^names"):
         config._check_field(field, value)
 
 
