@@ -169,6 +169,46 @@ def test_impossible_values_are_named(changes, message):
         Config(**changes)
 
 
+@dataclasses.dataclass
+class Named:
+    """Settings with a list of texts."""
+
+    names: tuple[str, ...] = config._setting((), "names")
+
+
+@pytest.mark.parametrize(
+    "value", [("a,b",), ('"a',), ("",), ("a\n",), (3,), "ab", ["a"], ("a",) * 65]
+)
+def test_lists_of_texts_are_checked(value):
+    (field,) = dataclasses.fields(Named)
+    config._check_field(field, ("a", "knn5"))
+    with pytest.raises(UserError, match=r"^names"):
+        config._check_field(field, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 5.0),
+        ("epochs", True),
+        ("epochs", "5"),
+        ("seed", None),
+        ("learn_weights", "yes"),
+        ("learn_weights", 1),
+        ("beta_kl", "0.5"),
+        ("widths", (8.0,)),
+        ("widths", [8]),
+        ("widths", (8,) * 65),
+        ("dataset", 3),
+        ("data_dir", 3),
+        ("seed", 2**31),
+    ],
+)
+def test_values_of_another_kind_are_named(name, value):
+    with pytest.raises(UserError, match=f"^{name}"):
+        Config(**{name: value})
+
+
 def test_a_plain_vae_run_is_never_an_error():
     assert Config(epochs=5, vae_epochs=50).hand_over_epoch == 45
     assert Config(prior="vamp", epochs=5, vae_epochs=5).hand_over_epoch is None

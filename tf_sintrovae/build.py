@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tf_sintrovae import networks
+from tf_sintrovae import memory, networks
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
@@ -31,13 +31,16 @@ def build_model(
         num_replicas: batch norm is synchronised between several.
 
     Raises:
-        UserError: an image size that the networks cannot halve, or too few examples for the components.
+        UserError: an image size that the networks cannot halve, too few examples for the components, or more
+            than the machine's memory.
     """
+    widths = config.widths or networks.default_widths(source.shape)
+    memory.check_size(config, source.shape, widths)
     try:
         encoder, decoder = networks.build_networks(
             source.shape,
             config.latent_dim,
-            config.widths or networks.default_widths(source.shape),
+            widths,
             config.seed,
             synchronized=num_replicas > 1,
             dtype=_policy(config),

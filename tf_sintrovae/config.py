@@ -24,7 +24,7 @@ _WEIGHTS = Objective()
 
 # What a number may be at most where nothing else is said: a size of TensorFlow, a weight in float32.
 _MOST = {int: 2**31 - 1, float: 1e30}
-_MOST_LAYERS = 64
+_LONGEST_LIST = 64
 
 
 def _setting(
@@ -250,9 +250,9 @@ def from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
         UserError: as `Config`.
     """
     settings = {field.name: values[field.name].value for field in dataclasses.fields(Config)}
-    for name in ("widths", "lr_milestones"):
-        settings[name] = _integers(name, settings[name])
-    settings["metrics"] = tuple(settings["metrics"])
+    for field in dataclasses.fields(Config):
+        if _kind(field)[1] is tuple:
+            settings[field.name] = _entries(field, settings[field.name])
     return Config(**settings)
 
 
@@ -297,6 +297,11 @@ _DEFINERS = {
 }
 
 
+def _item_kind(field: dataclasses.Field) -> type:
+    """The type of the entries of a list."""
+    return typing.get_args(field.type)[0]
+
+
 def _check_field(field: dataclasses.Field, value: Any) -> None:
     optional, kind = _kind(field)
     if value is None and optional:
@@ -327,11 +332,20 @@ def _kind(field: dataclasses.Field) -> tuple[bool, type]:
 
 
 def _check_list(field: dataclasses.Field, value: Any) -> None:
-    numbers = isinstance(value, tuple) and all(type(item) is int for item in value)
-    if not numbers or len(value) > _MOST_LAYERS:
-        raise UserError(f"{field.name}={value!r}: expected at most {_MOST_LAYERS} whole numbers")
+    kind = _item_kind(field)
+    if not isinstance(value, tuple) or any(type(item) is not kind for item in value):
+        raise UserError(f"{field.name}={value!r}: expected a list, each entry {_WORDS[kind]}")
+    if len(value) > _LONGEST_LIST:
+        raise UserError(f"{field.name}: expected at most {_LONGEST_LIST} entries, not {len(value)}")
     for item in value:
-        _check_limits(field, item, int)
+        if kind is int:
+            _check_limits(field, item, int)
+        else:
+            _check_text(field.name, item)
+            if set(item) & set(',"'):
+                raise UserError(
+                    f"{field.name}={item!r}: expected entries without commas and quotes"
+                )
 
 
 def _check_limits(field: dataclasses.Field, value: float, kind: type) -> None:
@@ -351,12 +365,14 @@ def _check_text(name: str, value: str) -> None:
         )
 
 
-def _integers(name: str, texts: list[str]) -> tuple[int, ...]:
+def _entries(field: dataclasses.Field, texts: list[str]) -> tuple:
+    """The entries of a list from a flag's texts."""
+    kind = _item_kind(field)
     try:
-        return tuple(int(text) for text in texts)
+        return tuple(kind(text) for text in texts)
     except ValueError as error:
         raise UserError(
-            f"{name}={','.join(texts)}: expected whole numbers separated by commas"
+            f"{field.name}={','.join(texts)}: expected whole numbers separated by commas"
         ) from error
 
 
