@@ -13,7 +13,7 @@ from tf_sintrovae.data.arrays import ArraySource
 from tf_sintrovae.evaluation import Options, pictures
 from tf_sintrovae.features import classifier
 
-SEEDS = (0, 1, 2, 3)
+SEEDS = (0, 1, 2)
 
 
 class Model(LinearModel):
@@ -65,7 +65,7 @@ def assert_agree(stored, other):
 def test_figures_of_sorted_data_are_those_of_the_same_data_mixed(tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, "_STEPS", 60)
     monkeypatch.setattr(pictures, "_CLASSIFIER_EXAMPLES", 300)
-    options = Options(num_images=300, iwae_images=50, iwae_samples=20, cache_dir=tmp_path)
+    options = Options(num_images=200, iwae_images=30, iwae_samples=20, cache_dir=tmp_path)
     options = dataclasses.replace(options, entropy_batch_size=20, num_posterior_samples=10)
     model = Model((4, 4, 1), latent_dim=6, scale=3.0, offset=0.2)
     assert_agree(*outcomes(bars(70, 0), bars(20, 1), model, None, options))

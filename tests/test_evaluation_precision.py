@@ -11,6 +11,7 @@ from tests.test_main import run
 from tf_sintrovae import build, evaluation, export
 from tf_sintrovae.config import Config
 from tf_sintrovae.data import registry
+from tf_sintrovae.data.arrays import ArraySource
 from tf_sintrovae.evaluation import Options
 from tf_sintrovae.features import classifier
 
@@ -34,29 +35,44 @@ def entries(cache):
     return {path.name: path.read_bytes() for path in cache.rglob("*.npz")}
 
 
-def evaluated(precision, cache):
-    """The outcome of an untrained model whose networks compute in `precision`."""
-    config, source = Config(mixed_precision=precision, **TINY), registry.load("digits")
-    servable = export.Servable(build.build_model(config, source), (0.0, 1.0))
-    names = ("sample_quality", "reconstruction_quality")
-    return evaluation.measure(servable, source, names, options=Options(cache_dir=cache))
+@pytest.fixture(scope="module")
+def digits():
+    """Some of the digits."""
+    splits = [registry.load("digits").examples(split, 100) for split in ("train", "test")]
+    return ArraySource("digits", *splits[0], *splits[1])
 
 
-def test_a_cache_serves_all_precisions_in_any_order(short_training, tmp_path):
-    evaluated("off", tmp_path / "fresh")
+@pytest.fixture(scope="module")
+def models(digits):
+    """Untrained models by the precision of their networks."""
+    configs = {name: Config(mixed_precision=name, **TINY) for name in PRECISIONS}
+    return {
+        name: export.Servable(build.build_model(config, digits), (0.0, 1.0))
+        for name, config in configs.items()
+    }
+
+
+def test_a_cache_serves_all_precisions_in_any_order(digits, models, short_training, tmp_path):
+    def evaluate(precision, cache):
+        # As a run does that leaves Keras set to its precision.
+        keras.config.set_dtype_policy("float32" if precision == "off" else f"mixed_{precision}")
+        options = Options(cache_dir=cache)
+        return evaluation.measure(models[precision], digits, ("sample_quality",), options=options)
+
+    evaluate("off", tmp_path / "fresh")
     fresh = entries(tmp_path / "fresh")
     assert len(fresh) == 2  # a classifier and its features
     for order in (PRECISIONS, PRECISIONS[1:] + PRECISIONS[:1]):
         cache = tmp_path / "-".join(order)
         for precision in order:
-            outcome = evaluated(precision, cache)
+            outcome = evaluate(precision, cache)
             assert outcome.errors == {}
             assert np.isfinite(list(outcome.figures.values())).all()
             assert entries(cache) == fresh, (order, precision)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", itertools.permutations(PRECISIONS), ids="-".join)
+@pytest.mark.parametrize("order", list(itertools.permutations(PRECISIONS)), ids="-".join)
 def test_runs_of_all_precisions_are_measured_in_one_cache(
     order, short_training, tmp_path, monkeypatch
 ):
