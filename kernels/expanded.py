@@ -9,23 +9,10 @@ come through `precision`, which centres the coordinates and picks the type that 
 """
 
 import math
-from typing import NamedTuple
 
 import tensorflow as tf
 
-
-class Components(NamedTuple):
-    """A block of k components.
-
-    Attributes:
-        loc: [k, L] means.
-        logvar: [k, L] log-variances.
-        log_weight: [k] normalised log weights.
-    """
-
-    loc: tf.Tensor
-    logvar: tf.Tensor
-    log_weight: tf.Tensor
+from tf_sintrovae.kernels.components import Components, ComponentsGradient
 
 
 def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
@@ -40,7 +27,7 @@ def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
     return log_weight - 0.5 * (tf.reduce_sum(logvar + log_two_pi, axis=1) + distance)
 
 
-def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
+def grad_z(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
     """Gradient [n, L] at z of sum_nk weight_nk log_joint_nk, for weights [n, k]."""
     loc, logvar, _ = components
     precision = tf.exp(-logvar)  # [k, L]
@@ -49,31 +36,7 @@ def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> 
     return toward - z * away
 
 
-class ComponentsGradient(NamedTuple):
-    """Gradients at a block of components, with the sizes that tell how far rounding may have moved them.
-
-    Attributes:
-        loc: [k, L].
-        logvar: [k, L].
-        log_weight: [k]; the size of its terms as well, where all weights have one sign.
-        loc_size: [k, L] bound of the sum of the absolute values of the terms of `loc`, likewise.
-        logvar_size: [k, L] the same of `logvar`.
-        loc_moments: [k, L] absolute values of the moments from whose difference `loc` was made.
-        logvar_moments: [k, L] the same of `logvar`.
-    """
-
-    loc: tf.Tensor
-    logvar: tf.Tensor
-    log_weight: tf.Tensor
-    loc_size: tf.Tensor
-    logvar_size: tf.Tensor
-    loc_moments: tf.Tensor
-    logvar_moments: tf.Tensor
-
-
-def pull_to_components(
-    weight: tf.Tensor, z: tf.Tensor, components: Components
-) -> ComponentsGradient:
+def grad_components(weight: tf.Tensor, z: tf.Tensor, components: Components) -> ComponentsGradient:
     """Gradients of sum_nk weight_nk log_joint_nk at the components, for weights [n, k]."""
     loc, logvar, _ = components
     precision = tf.exp(-logvar)  # [k, L]
