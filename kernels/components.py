@@ -1,5 +1,6 @@
 """What the kernels pass to each other: blocks of components, gradients at them, gradients that arrive."""
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -11,12 +12,15 @@ class Components(NamedTuple):
     Attributes:
         loc: [k, L] means.
         logvar: [k, L] log-variances.
-        log_weight: [k] normalised log weights.
+        log_peak: [k] log of weight times density at the mean, less `offset`.
+        offset: scalar float64, the largest log peak of all components of the mixture. It cancels from the
+            responsibilities; without it a float32 log peak would round by the ulp of the whole volume.
     """
 
     loc: tf.Tensor
     logvar: tf.Tensor
-    log_weight: tf.Tensor
+    log_peak: tf.Tensor
+    offset: tf.Tensor
 
 
 class ComponentsGradient(NamedTuple):
@@ -64,9 +68,33 @@ class Upstream(NamedTuple):
         return self.total / tf.cast(self.count, self.total.dtype)
 
 
-def normalise_weights(loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor) -> Components:
-    """All K components of a mixture, their log weights normalised."""
-    return Components(loc, logvar, tf.nn.log_softmax(logits))
+def make_components(loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor) -> Components:
+    """All K components of a mixture.
+
+    Args:
+        loc: [K, L] means.
+        logvar: [K, L] log-variances, of the same type.
+        logits: [K] unnormalised log weights, of the same type.
+    """
+    wide_logvar, wide_logits = tf.cast(logvar, tf.float64), tf.cast(logits, tf.float64)
+    log_volume = 0.5 * tf.reduce_sum(wide_logvar + math.log(2 * math.pi), axis=1)  # [K]
+    log_peak = tf.nn.log_softmax(wide_logits) - log_volume
+    offset = tf.stop_gradient(tf.reduce_max(log_peak))
+    return Components(loc, logvar, tf.cast(log_peak - offset, loc.dtype), offset)
+
+
+def add_in_float64(shift: tf.Tensor, log_total: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    """Log-density [N] from its parts, of the type of `log_total`.
+
+    The ulp of a log-density of 1e5 is 0.008 in float32: the parts are added before they are rounded.
+
+    Args:
+        shift: [N] largest joint log-density of a sample.
+        log_total: [N] log of the sum of the joint densities relative to it.
+        offset: scalar float64 that was taken off all of them.
+    """
+    wide = tf.cast(shift, tf.float64) + tf.cast(log_total, tf.float64) + offset
+    return tf.cast(wide, log_total.dtype)
 
 
 def grad_log_joint(responsibilities: tf.Tensor, upstream: Upstream) -> tf.Tensor:

@@ -5,7 +5,6 @@ is less than the products of `expanded`. The gradient at a sample is the upstrea
 d log p / dz, which the forward program finds beside the density.
 """
 
-import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -15,6 +14,7 @@ from tf_sintrovae.kernels.components import (
     Components,
     ComponentsGradient,
     Upstream,
+    add_in_float64,
     grad_log_joint,
 )
 
@@ -54,8 +54,8 @@ def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
     shift = tf.reduce_max(joint, axis=1)  # [N]
     terms = tf.exp(joint - shift[:, tf.newaxis])
     # A product with ones, because the compiler does not vectorise sums along rows.
-    total = tf.matmul(terms, tf.ones_like(components.log_weight)[:, tf.newaxis])  # [N, 1]
-    log_prob = shift + tf.math.log(total[:, 0])
+    total = tf.matmul(terms, tf.ones_like(components.log_peak)[:, tf.newaxis])  # [N, 1]
+    log_prob = add_in_float64(shift, tf.math.log(total[:, 0]), components.offset)
     return State(log_prob, _weighted_pull(terms, z, components) / total, terms, total)
 
 
@@ -111,14 +111,13 @@ def largest_responsibility(state: State) -> tf.Tensor:
 
 
 def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
-    """log w_k + log N(z_n; loc_k, exp(logvar_k)) [N, K] for z [N, L]."""
-    loc, logvar, log_weight = components
+    """log w_k + log N(z_n; loc_k, exp(logvar_k)), less `components.offset`: [N, K] for z [N, L]."""
+    loc, logvar, log_peak, _ = components
     scale = tf.exp(-0.5 * logvar)  # [K, L]
     distance = sum(
         tf.square(_difference(loc, z, axis) * scale[:, axis]) for axis in range(z.shape[1])
     )
-    log_two_pi = tf.constant(math.log(2 * math.pi), z.dtype)
-    return log_weight - 0.5 * (tf.reduce_sum(logvar + log_two_pi, axis=1) + distance)
+    return log_peak - 0.5 * distance
 
 
 def _weighted_pull(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:

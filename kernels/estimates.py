@@ -4,7 +4,6 @@ The estimates hold over the promised range of parameters (docs/kernels.md); test
 compares them with the observed errors.
 """
 
-import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -20,26 +19,30 @@ CONSIDERABLE_DISTANCE = 24.0
 
 
 class Rounding(NamedTuple):
-    """Relative error that a float32 responsibility may have.
+    """How far rounding may move a float32 responsibility, and the difference of a sample and a mean.
 
     Attributes:
-        constant: error in any case, a scalar.
-        per_distance: error for each unit of squared distance, in standard deviations.
+        constant: relative error of a responsibility in any case, a scalar.
+        per_distance: relative error of a responsibility for each unit of squared distance, in standard
+            deviations.
+        displacement: error of a difference, in standard deviations, a scalar.
     """
 
     constant: tf.Tensor | float
     per_distance: float
+    displacement: tf.Tensor | float
 
 
-# Of the direct form: a few roundings, and those of the distance.
-DIRECT_ROUNDING = Rounding(8 * FLOAT32_ROUNDING, FLOAT32_ROUNDING)
+# Of the direct form: a few roundings, and those of the distance; its differences are exact.
+DIRECT_ROUNDING = Rounding(8 * FLOAT32_ROUNDING, FLOAT32_ROUNDING, 0.0)
 
 
 def expanded_rounding(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> Rounding:
     """Rounding of the forms by products.
 
     A few roundings of the exponential and the sum; and where the joint densities were made in float32,
-    theirs, for which a quarter of the terms' bound is what is seen.
+    theirs, for which a quarter of the terms' bound is what is seen, and those of positions, which the
+    gradient at a sample subtracts from each other.
 
     Args:
         z: [N, L] samples.
@@ -47,8 +50,12 @@ def expanded_rounding(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> Roundi
         logvar: [K, L] log-variances.
     """
     size = expansion_size(z, loc, logvar)
-    of_joint = tf.where(size <= FLOAT32_LIMIT, 0.25 * size, 0.0)
-    return Rounding(FLOAT32_ROUNDING * (4.0 + of_joint), 0.0)
+    narrow_size = tf.where(size <= FLOAT32_LIMIT, size, 0.0)
+    return Rounding(
+        constant=FLOAT32_ROUNDING * (4.0 + 0.25 * narrow_size),
+        per_distance=0.0,
+        displacement=FLOAT32_ROUNDING * 2.0 * tf.sqrt(narrow_size),
+    )
 
 
 def components_error(gradient: ComponentsGradient, rounding: Rounding) -> tuple[tf.Tensor, ...]:
@@ -106,7 +113,8 @@ def samples_error(
     """Estimated norm of the error of the gradient at the samples: a scalar.
 
     A sample is pulled to several components, and the pulls may cancel. Rounding moves a responsibility by
-    itself times the others' sum; a component pulls at most as its distance, which the density bounds.
+    itself times the others' sum; a component pulls at most as its distance, which the density bounds. The
+    distance itself may be wrong by the displacement.
 
     Args:
         upstream: gradients that arrive.
@@ -115,14 +123,12 @@ def samples_error(
         components: all K components.
         rounding: relative error of a responsibility.
     """
-    _, logvar, log_weight = components
-    log_two_pi = tf.constant(math.log(2 * math.pi), logvar.dtype)
-    peak = tf.reduce_max(log_weight - 0.5 * tf.reduce_sum(logvar + log_two_pi, axis=1))
-    # [N] squared, of the components that matter
-    distance = tf.maximum(2 * (peak - log_prob), 0) + 2
-    pull = tf.sqrt(tf.reduce_max(tf.exp(-logvar)) * distance)
-    moved = 2 * (1 - largest) * (rounding.constant + rounding.per_distance * distance)
-    return tf.norm(_upstream_size(upstream) * moved * pull)
+    # [N] squared, of the components that matter: the offset is the log-density of the highest peak.
+    distance = tf.maximum(2 * (tf.cast(components.offset, log_prob.dtype) - log_prob), 0) + 2
+    relative = rounding.constant + rounding.per_distance * distance
+    moved = 2 * (1 - largest) * relative * tf.sqrt(distance) + rounding.displacement
+    steepest = tf.sqrt(tf.reduce_max(tf.exp(-components.logvar)))
+    return tf.norm(_upstream_size(upstream) * moved * steepest)
 
 
 def has_one_sign(upstream: Upstream) -> tf.Tensor:

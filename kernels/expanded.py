@@ -8,28 +8,25 @@ so that no array of N * K * L numbers is ever formed. The expansion cancels wher
 come through `precision`, which centres the coordinates and picks the type that these functions compute in.
 """
 
-import math
-
 import tensorflow as tf
 
 from tf_sintrovae.kernels.components import Components, ComponentsGradient
 
 
 def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
-    """log w_k + log N(z_n; loc_k, exp(logvar_k)) [n, k] for z [n, L]."""
-    loc, logvar, log_weight = components
+    """log w_k + log N(z_n; loc_k, exp(logvar_k)), less `components.offset`: [n, k] for z [n, L]."""
+    loc, logvar, log_peak, _ = components
     precision = tf.exp(-logvar)  # [k, L]
     weights = tf.concat([precision, -2 * loc * precision], axis=1)  # [k, 2L]
     product = tf.matmul(_features(z), weights, transpose_b=True)  # [n, k]
     # Rounding may leave a small negative distance; a density above the component's peak would be worse.
     distance = tf.maximum(product + tf.reduce_sum(loc**2 * precision, axis=1), 0)
-    log_two_pi = tf.constant(math.log(2 * math.pi), z.dtype)
-    return log_weight - 0.5 * (tf.reduce_sum(logvar + log_two_pi, axis=1) + distance)
+    return log_peak - 0.5 * distance
 
 
 def grad_z(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
     """Gradient [n, L] at z of sum_nk weight_nk log_joint_nk, for weights [n, k]."""
-    loc, logvar, _ = components
+    loc, logvar, *_ = components
     precision = tf.exp(-logvar)  # [k, L]
     product = tf.matmul(weight, tf.concat([loc * precision, precision], axis=1))  # [n, 2L]
     toward, away = tf.split(product, 2, axis=1)
@@ -38,7 +35,7 @@ def grad_z(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor
 
 def grad_components(weight: tf.Tensor, z: tf.Tensor, components: Components) -> ComponentsGradient:
     """Gradients of sum_nk weight_nk log_joint_nk at the components, for weights [n, k]."""
-    loc, logvar, _ = components
+    loc, logvar, *_ = components
     precision = tf.exp(-logvar)  # [k, L]
     features = tf.concat([_features(z), tf.ones_like(z[:, :1])], axis=1)  # [n, 2L + 1]
     product = tf.matmul(weight, features, transpose_a=True)

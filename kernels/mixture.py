@@ -132,7 +132,8 @@ def _plain(z, loc, logvar, logits) -> tuple[tf.Tensor, tf.Tensor]:
 
     def run(typed_z, components):
         joint = expanded.log_joint(typed_z, components)  # [N, K]
-        density, values = tf.reduce_logsumexp(joint, axis=1), tf.nn.softmax(joint)
+        density = tf.reduce_logsumexp(joint, axis=1) + tf.cast(components.offset, joint.dtype)
+        values = tf.nn.softmax(joint)
         return tf.cast(density, z.dtype), tf.cast(values, z.dtype)
 
     return run_at_safe_precision(run, z, loc, logvar, logits)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_sintrovae.kernels.components import Components, normalise_weights
+from tf_sintrovae.kernels.components import Components, make_components
 
 # Largest squared distance from the centre, in standard deviations, that float32 products may meet. At this
 # size one rounding is 6e-8 * 1024 = 6e-5 of a nat.
@@ -65,4 +65,4 @@ def centre(dtype: tf.DType, *tensors: tf.Tensor) -> tuple[tf.Tensor, Components]
     """Casts, and moves the origin to the mean of the components: distances stay, squares shrink."""
     z, loc, logvar, logits = (tf.cast(t, dtype) for t in tensors)
     origin = tf.reduce_mean(loc, axis=0)  # [L]
-    return z - origin, normalise_weights(loc - origin, logvar, logits)
+    return z - origin, make_components(loc - origin, logvar, logits)

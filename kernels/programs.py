@@ -12,7 +12,7 @@ from typing import Literal
 import tensorflow as tf
 
 from tf_sintrovae.kernels import direct, estimates, resident, streamed
-from tf_sintrovae.kernels.components import ComponentsGradient, Upstream, normalise_weights
+from tf_sintrovae.kernels.components import ComponentsGradient, Upstream, make_components
 from tf_sintrovae.kernels.precision import centre, is_conditional, run_at_safe_precision
 
 FORMS = {"direct": direct, "resident": resident, "streamed": streamed}
@@ -115,7 +115,7 @@ def grad_z(z, loc, logvar, logits, state: State, upstream: Upstream, *, form: Fo
             upstream,
             state.log_prob,
             rules.largest_responsibility(state),
-            normalise_weights(*parameters),
+            make_components(*parameters),
             rules.rounding(z, loc, logvar),
         )
         return error <= estimates.GRADIENT_TOLERANCE * tf.norm(gradient)
@@ -166,7 +166,7 @@ def _run(form: FormName, function: Callable, z, loc, logvar, logits):
     """Calls `function(z, components)` in a type that is wide enough for the form."""
     if FORMS[form].EXPANDS:
         return run_at_safe_precision(function, z, loc, logvar, logits)
-    return function(z, normalise_weights(loc, logvar, logits))
+    return function(z, make_components(loc, logvar, logits))
 
 
 def _in_float64(form: FormName, z, parameters, upstream: Upstream) -> tuple:

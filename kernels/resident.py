@@ -14,6 +14,7 @@ from tf_sintrovae.kernels.components import (
     Components,
     ComponentsGradient,
     Upstream,
+    add_in_float64,
     grad_log_joint,
 )
 
@@ -48,9 +49,8 @@ def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
     terms = tf.exp(tf.cast(joint - shift[:, tf.newaxis], dtype))
     total = tf.reduce_sum(terms, axis=1)  # [N]
     log_total = tf.math.log(total)
-    # Added in float64: the ulp of a log-density of 1e5 is 0.008 in float32.
-    log_prob = tf.cast(shift, tf.float64) + tf.cast(log_total, tf.float64)
-    return State(tf.cast(log_prob, dtype), terms / total[:, tf.newaxis], log_total)
+    log_prob = add_in_float64(shift, log_total, components.offset)
+    return State(log_prob, terms / total[:, tf.newaxis], log_total)
 
 
 def mean_responsibilities(z: tf.Tensor, components: Components, state: State) -> tf.Tensor:

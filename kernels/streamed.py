@@ -11,7 +11,12 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_sintrovae.kernels import estimates, expanded
-from tf_sintrovae.kernels.components import Components, ComponentsGradient, Upstream
+from tf_sintrovae.kernels.components import (
+    Components,
+    ComponentsGradient,
+    Upstream,
+    add_in_float64,
+)
 
 EXPANDS = True
 
@@ -48,7 +53,7 @@ def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
     def normalise(z):  # [n, L]
         def add(state, block):
             shift, total = state
-            joint = expanded.log_joint(z, block)  # [n, k]
+            joint = expanded.log_joint(z, _block_of(components, block))  # [n, k]
             new_shift = tf.maximum(shift, tf.reduce_max(joint, axis=1))
             terms = tf.exp(tf.cast(joint - new_shift[:, tf.newaxis], dtype))
             faded = total * tf.exp(tf.cast(shift - new_shift, dtype))
@@ -61,7 +66,7 @@ def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
     blocks_of_samples = _cut(z, SAMPLE_BLOCK)
     normalisers = tf.map_fn(normalise, blocks_of_samples, fn_output_signature=(tf.float64, dtype))
     shift, log_total = (_join(part, z) for part in normalisers)
-    return State(tf.cast(shift + tf.cast(log_total, tf.float64), dtype), shift, log_total)
+    return State(add_in_float64(shift, log_total, components.offset), shift, log_total)
 
 
 def mean_responsibilities(z: tf.Tensor, components: Components, state: State) -> tf.Tensor:
@@ -71,10 +76,10 @@ def mean_responsibilities(z: tf.Tensor, components: Components, state: State) ->
 
     def sum_over_samples(block):
         def add(total, sample_block):
-            values = _responsibilities(*sample_block, block)  # [n, k]
+            values = _responsibilities(*sample_block, _block_of(components, block))  # [n, k]
             return total + tf.reduce_sum(values, axis=0)
 
-        return tf.foldl(add, samples, tf.zeros_like(block.log_weight, dtype))
+        return tf.foldl(add, samples, tf.zeros_like(block[-1], dtype))
 
     total = tf.map_fn(sum_over_samples, _component_blocks(components), fn_output_signature=dtype)
     return _join(total, components.loc) / tf.cast(tf.shape(z)[0], dtype)
@@ -91,7 +96,7 @@ def grad_z(z: tf.Tensor, components: Components, state: State, upstream: Upstrea
 
         def add(total, block):
             *block, block_factor = block
-            block = Components(*block)
+            block = _block_of(components, block)
             weight = _weight(sample_block, block, factor, block_factor)
             return total + expanded.grad_z(weight, block_z, block)
 
@@ -110,7 +115,7 @@ def grad_components(
 
     def sum_over_samples(block):
         *block, block_factor = block
-        block = Components(*block)
+        block = _block_of(components, block)
 
         def add(totals, sample_block):
             *sample_block, factor = sample_block
@@ -118,8 +123,8 @@ def grad_components(
             gradient = expanded.grad_components(weight, sample_block[0], block)
             return ComponentsGradient(*map(tf.add, totals, gradient))
 
-        loc, _, log_weight = map(tf.zeros_like, block)
-        return tf.foldl(add, samples, ComponentsGradient(loc, loc, log_weight, *[loc] * 4))
+        loc, log_peak = tf.zeros_like(block.loc), tf.zeros_like(block.log_peak)
+        return tf.foldl(add, samples, ComponentsGradient(loc, loc, log_peak, *[loc] * 4))
 
     blocks = (*_component_blocks(components), _cut(component_factor, COMPONENT_BLOCK))
     signature = ComponentsGradient(*[z.dtype] * len(ComponentsGradient._fields))
@@ -143,7 +148,7 @@ def _weight_factors(z, components: Components, state: State, upstream: Upstream)
     It is a responsibility times their sum. The gradient at the responsibilities must be [1, K].
     """
     if upstream.total is None:
-        return upstream.log_prob, tf.zeros_like(components.log_weight, upstream.log_prob.dtype)
+        return upstream.log_prob, tf.zeros_like(components.log_peak, upstream.log_prob.dtype)
     share = upstream.responsibilities[0]
     return upstream.log_prob - _expectation(z, components, state, share), share
 
@@ -155,7 +160,7 @@ def _expectation(z, components: Components, state: State, value: tf.Tensor) -> t
     def expect(sample_block):
         def add(total, block):
             *block, block_value = block
-            values = _responsibilities(*sample_block, Components(*block))
+            values = _responsibilities(*sample_block, _block_of(components, block))
             return total + tf.linalg.matvec(values, block_value)
 
         return tf.foldl(add, blocks, tf.zeros_like(sample_block[-1]))
@@ -177,13 +182,18 @@ def _weight(sample_block, components: Components, sample_factor, component_facto
     return tf.cast(weight, components.loc.dtype)
 
 
-def _component_blocks(components: Components) -> Components:
-    loc, logvar, log_weight = components
-    return Components(
-        _cut(loc, COMPONENT_BLOCK),
-        _cut(logvar, COMPONENT_BLOCK),
-        _cut(log_weight, COMPONENT_BLOCK, -float("inf")),
+def _component_blocks(components: Components) -> tuple[tf.Tensor, ...]:
+    """Means, log-variances and log peaks in blocks."""
+    return (
+        _cut(components.loc, COMPONENT_BLOCK),
+        _cut(components.logvar, COMPONENT_BLOCK),
+        _cut(components.log_peak, COMPONENT_BLOCK, -float("inf")),
     )
+
+
+def _block_of(components: Components, block) -> Components:
+    """One of those blocks, with the offset of all components."""
+    return Components(*block, components.offset)
 
 
 def _sample_blocks(z, state: State):
