@@ -1,16 +1,24 @@
-"""The mixture in few dimensions: squares of differences, exact in any type, and nothing to guard.
+"""The form of few dimensions: squares of differences, exact in any type, and nothing to guard.
 
 With L dimensions the differences cost L passes over [N, K], which the compiler fuses; in few dimensions that
 is less than the products of `expanded`. The gradient at a sample is the upstream gradient times the score
 d log p / dz, which the forward program finds beside the density.
 """
 
-import math
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_sintrovae.kernels.expanded import Components, ComponentsGradient, pull_to_components
+from tf_sintrovae.kernels import estimates, expanded
+from tf_sintrovae.kernels.components import (
+    Components,
+    ComponentsGradient,
+    Upstream,
+    add_in_float64,
+    grad_log_joint,
+)
+
+EXPANDS = False
 
 # Dimensions up to which this form is taken.
 LARGEST_DIM = 4
@@ -18,18 +26,15 @@ LARGEST_DIM = 4
 # Samples that are summed over in one go.
 SAMPLE_BLOCK = 256
 
-# Relative error that a float32 responsibility may have, beside that of the distance: a few roundings.
-RESPONSIBILITY_ROUNDING = 8 * 2.0**-24
 
-
-class Forward(NamedTuple):
+class State(NamedTuple):
     """What the backward programs need of the forward one.
 
     Attributes:
-        log_prob: [N].
+        log_prob: [N] log-densities.
         score: [N, L] gradient of the log-density at the samples.
         terms: [N, K] joint densities relative to a sample's largest.
-        total: [N, 1] their sums.
+        total: [N, 1] sums of the terms.
     """
 
     log_prob: tf.Tensor
@@ -37,62 +42,29 @@ class Forward(NamedTuple):
     terms: tf.Tensor
     total: tf.Tensor
 
+    @property
+    def responsibilities(self) -> tf.Tensor:
+        """[N, K] posterior probabilities of the components."""
+        return self.terms / self.total
 
-def forward(z: tf.Tensor, components: Components) -> tuple[Forward, tf.Tensor]:
-    """Log-density and score of z [N, L] under all K components, and the mean responsibilities [K]."""
+
+def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
+    """Log-density and score of z [N, L] under all K components; `dtype` is that of z."""
     joint = log_joint(z, components)  # [N, K]
     shift = tf.reduce_max(joint, axis=1)  # [N]
     terms = tf.exp(joint - shift[:, tf.newaxis])
     # A product with ones, because the compiler does not vectorise sums along rows.
-    total = tf.matmul(terms, tf.ones_like(components.log_weight)[:, tf.newaxis])  # [N, 1]
-    log_prob = shift + tf.math.log(total[:, 0])
-    score = pull_to_samples(terms, z, components) / total
-    mean_responsibilities = _weighted_mean(1 / total, terms)
-    return Forward(log_prob, score, terms, total), mean_responsibilities
+    total = tf.matmul(terms, tf.ones_like(components.log_peak)[:, tf.newaxis])  # [N, 1]
+    log_prob = add_in_float64(shift, tf.math.log(total[:, 0]), components.offset)
+    return State(log_prob, _weighted_pull(terms, z, components) / total, terms, total)
 
 
-def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
-    """log w_k + log N(z_n; loc_k, exp(logvar_k)) [N, K] for z [N, L]."""
-    loc, logvar, log_weight = components
-    scale = tf.exp(-0.5 * logvar)  # [K, L]
-    distance = sum(
-        tf.square(_difference(loc, z, axis) * scale[:, axis]) for axis in range(z.shape[1])
-    )
-    log_two_pi = tf.constant(math.log(2 * math.pi), z.dtype)
-    return log_weight - 0.5 * (tf.reduce_sum(logvar + log_two_pi, axis=1) + distance)
+def mean_responsibilities(z: tf.Tensor, components: Components, state: State) -> tf.Tensor:
+    """Mean [K] of the responsibilities over the samples.
 
-
-def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
-    """Gradient [N, L] at z of sum_nk weight_nk log_joint_nk, for weights [N, K]."""
-    precision = tf.exp(-components.logvar)  # [K, L]
-    columns = [
-        tf.matmul(weight * _difference(components.loc, z, axis), precision[:, axis, tf.newaxis])
-        for axis in range(z.shape[1])
-    ]
-    return tf.concat(columns, axis=1)
-
-
-def gradient_at_components(
-    weight: tf.Tensor, z: tf.Tensor, components: Components
-) -> ComponentsGradient:
-    """Gradient of the same sum at the components.
-
-    By moments of z, in float64: with few dimensions the wider product costs little, and its differences
-    leave no more error than the weights have.
+    By products, and by blocks: one sum over all samples would lose digits in float32.
     """
-    wide = Components(*(tf.cast(part, tf.float64) for part in components))
-    centre = tf.reduce_mean(wide.loc, axis=0)  # [L]
-    wide = wide._replace(loc=wide.loc - centre)
-    moved = tf.cast(z, tf.float64) - centre
-    gradient = pull_to_components(tf.cast(weight, tf.float64), moved, wide)
-    return ComponentsGradient(*(tf.cast(part, z.dtype) for part in gradient))
-
-
-def _weighted_mean(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Mean [K] of weight_n values_nk over n, for weights [N, 1] and values [N, K].
-
-    Products again, and by blocks: one sum over all samples would lose digits in float32.
-    """
+    weight, values = 1 / state.total, state.terms
     num_samples, size = tf.unstack(tf.shape(values))
     blocks = num_samples // SAMPLE_BLOCK
     whole = blocks * SAMPLE_BLOCK
@@ -103,6 +75,59 @@ def _weighted_mean(weight: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     rest = tf.matmul(weight[whole:], values[whole:], transpose_a=True)  # [1, K]
     total = tf.reduce_sum(sums, axis=0) + rest
     return total[0] / tf.cast(num_samples, values.dtype)
+
+
+def grad_z(z: tf.Tensor, components: Components, state: State, upstream: Upstream) -> tf.Tensor:
+    """Gradient [N, L] at the samples."""
+    if upstream.total is None:
+        return state.score * upstream.log_prob[:, tf.newaxis]
+    return _weighted_pull(grad_log_joint(state.responsibilities, upstream), z, components)
+
+
+def grad_components(
+    z: tf.Tensor, components: Components, state: State, upstream: Upstream
+) -> ComponentsGradient:
+    """Gradients at the components.
+
+    By moments of z, in float64: with few dimensions the wider product costs little, and its differences
+    leave no more error than the weights have.
+    """
+    weight = grad_log_joint(state.responsibilities, upstream)
+    weight, z, *components = (tf.cast(part, tf.float64) for part in (weight, z, *components))
+    components = Components(*components)
+    centre = tf.reduce_mean(components.loc, axis=0)  # [L]
+    centred = components._replace(loc=components.loc - centre)
+    return expanded.grad_components(weight, z - centre, centred)
+
+
+def rounding(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> estimates.Rounding:
+    """Relative error that a float32 responsibility may have."""
+    return estimates.DIRECT_ROUNDING
+
+
+def largest_responsibility(state: State) -> tf.Tensor:
+    """Each sample's largest responsibility [N]: the total is relative to its largest joint density."""
+    return 1 / state.total[:, 0]
+
+
+def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
+    """log w_k + log N(z_n; loc_k, exp(logvar_k)), less `components.offset`: [N, K] for z [N, L]."""
+    loc, logvar, log_peak, _ = components
+    scale = tf.exp(-0.5 * logvar)  # [K, L]
+    distance = sum(
+        tf.square(_difference(loc, z, axis) * scale[:, axis]) for axis in range(z.shape[1])
+    )
+    return log_peak - 0.5 * distance
+
+
+def _weighted_pull(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
+    """Gradient [N, L] at z of sum_nk weight_nk log_joint_nk, for weights [N, K]."""
+    precision = tf.exp(-components.logvar)  # [K, L]
+    columns = [
+        tf.matmul(weight * _difference(components.loc, z, axis), precision[:, axis, tf.newaxis])
+        for axis in range(z.shape[1])
+    ]
+    return tf.concat(columns, axis=1)
 
 
 def _difference(loc: tf.Tensor, z: tf.Tensor, axis: int) -> tf.Tensor:

@@ -8,74 +8,34 @@ so that no array of N * K * L numbers is ever formed. The expansion cancels wher
 come through `precision`, which centres the coordinates and picks the type that these functions compute in.
 """
 
-import math
-from typing import NamedTuple
-
 import tensorflow as tf
 
-
-class Components(NamedTuple):
-    """A block of k components.
-
-    Attributes:
-        loc: [k, L] means.
-        logvar: [k, L] log-variances.
-        log_weight: [k] normalised log weights.
-    """
-
-    loc: tf.Tensor
-    logvar: tf.Tensor
-    log_weight: tf.Tensor
+from tf_sintrovae.kernels.components import Components, ComponentsGradient
 
 
 def log_joint(z: tf.Tensor, components: Components) -> tf.Tensor:
-    """log w_k + log N(z_n; loc_k, exp(logvar_k)) [n, k] for z [n, L]."""
-    loc, logvar, log_weight = components
+    """log w_k + log N(z_n; loc_k, exp(logvar_k)), less `components.offset`: [n, k] for z [n, L]."""
+    loc, logvar, log_peak, _ = components
     precision = tf.exp(-logvar)  # [k, L]
     weights = tf.concat([precision, -2 * loc * precision], axis=1)  # [k, 2L]
     product = tf.matmul(_features(z), weights, transpose_b=True)  # [n, k]
     # Rounding may leave a small negative distance; a density above the component's peak would be worse.
     distance = tf.maximum(product + tf.reduce_sum(loc**2 * precision, axis=1), 0)
-    log_two_pi = tf.constant(math.log(2 * math.pi), z.dtype)
-    return log_weight - 0.5 * (tf.reduce_sum(logvar + log_two_pi, axis=1) + distance)
+    return log_peak - 0.5 * distance
 
 
-def pull_to_samples(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
+def grad_z(weight: tf.Tensor, z: tf.Tensor, components: Components) -> tf.Tensor:
     """Gradient [n, L] at z of sum_nk weight_nk log_joint_nk, for weights [n, k]."""
-    loc, logvar, _ = components
+    loc, logvar, *_ = components
     precision = tf.exp(-logvar)  # [k, L]
     product = tf.matmul(weight, tf.concat([loc * precision, precision], axis=1))  # [n, 2L]
     toward, away = tf.split(product, 2, axis=1)
     return toward - z * away
 
 
-class ComponentsGradient(NamedTuple):
-    """Gradients at a block of components, with the sizes that tell how far rounding may have moved them.
-
-    Attributes:
-        loc: [k, L].
-        logvar: [k, L].
-        log_weight: [k]; the size of its terms as well, where all weights have one sign.
-        loc_size: [k, L] bound of the sum of the absolute values of the terms of `loc`, likewise.
-        logvar_size: [k, L] the same of `logvar`.
-        loc_moments: [k, L] absolute values of the moments from whose difference `loc` was made.
-        logvar_moments: [k, L] the same of `logvar`.
-    """
-
-    loc: tf.Tensor
-    logvar: tf.Tensor
-    log_weight: tf.Tensor
-    loc_size: tf.Tensor
-    logvar_size: tf.Tensor
-    loc_moments: tf.Tensor
-    logvar_moments: tf.Tensor
-
-
-def pull_to_components(
-    weight: tf.Tensor, z: tf.Tensor, components: Components
-) -> ComponentsGradient:
+def grad_components(weight: tf.Tensor, z: tf.Tensor, components: Components) -> ComponentsGradient:
     """Gradients of sum_nk weight_nk log_joint_nk at the components, for weights [n, k]."""
-    loc, logvar, _ = components
+    loc, logvar, *_ = components
     precision = tf.exp(-logvar)  # [k, L]
     features = tf.concat([_features(z), tf.ones_like(z[:, :1])], axis=1)  # [n, 2L + 1]
     product = tf.matmul(weight, features, transpose_a=True)

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_sintrovae.kernels import evaluation, expanded
-from tf_sintrovae.kernels.evaluation import Upstream
-from tf_sintrovae.kernels.precision import at_safe_precision
+from tf_sintrovae.kernels import expanded, programs
+from tf_sintrovae.kernels.components import Upstream
+from tf_sintrovae.kernels.differentiation import analytic_gradient
+from tf_sintrovae.kernels.precision import run_at_safe_precision
 from tf_sintrovae.kernels.sampling import component_sample, sample, sample_components
 
 __all__ = [
@@ -40,8 +41,8 @@ def log_prob(z, loc, logvar, logits, *, jit_compile: bool = True) -> tf.Tensor:
     Returns:
         [..., N] in nats.
     """
-    z, *parameters = _tensors(z, loc, logvar, logits)
-    flat, batch_shape = _flattened(z)
+    z, *parameters = _convert(z, loc, logvar, logits)
+    flat, batch_shape = _flatten(z)
     values = _log_prob(jit_compile)(flat, *parameters)
     return tf.reshape(values, batch_shape)
 
@@ -55,8 +56,8 @@ def log_prob_and_responsibilities(
     z, loc, logvar, logits, *, jit_compile: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Log-density [..., N] and responsibilities [..., N, K]; arguments as in `log_prob`."""
-    z, *parameters = _tensors(z, loc, logvar, logits)
-    flat, batch_shape = _flattened(z)
+    z, *parameters = _convert(z, loc, logvar, logits)
+    flat, batch_shape = _flatten(z)
     density, values = _log_prob_and_responsibilities(jit_compile)(flat, *parameters)
     values_shape = tf.concat([batch_shape, [tf.shape(values)[1]]], axis=0)
     return tf.reshape(density, batch_shape), tf.reshape(values, values_shape)
@@ -72,7 +73,7 @@ def log_prob_and_mean_responsibilities(
     Args:
         mean_gradient: False for a mean that is only looked at: it carries no gradient, and costs none.
     """
-    z, *parameters = _tensors(z, loc, logvar, logits)
+    z, *parameters = _convert(z, loc, logvar, logits)
     function = _log_prob_and_mean_responsibilities(mean_gradient, jit_compile)
     if z.shape.rank == 2:
         return function(z, *parameters)
@@ -88,12 +89,9 @@ def log_prob_and_mean_responsibilities(
 def _log_prob(jit_compile: bool) -> Callable:
     @tf.custom_gradient
     def function(*inputs):
-        programs = {"form": evaluation.form_of(*inputs[:2]), "jit_compile": jit_compile}
-        state = evaluation.forward(*inputs, **programs)
-
-        def gradient(of_log_prob):
-            return _pull(_plain_log_prob, inputs, state, {"log_prob": of_log_prob}, programs)
-
+        options = {"form": programs.choose_form(*inputs[:2]), "jit_compile": jit_compile}
+        state = programs.forward(*inputs, **options)
+        gradient = analytic_gradient(_plain_log_prob, Upstream, inputs, state, options)
         return state.log_prob, gradient
 
     return tf.autograph.experimental.do_not_convert(function)
@@ -102,14 +100,10 @@ def _log_prob(jit_compile: bool) -> Callable:
 def _log_prob_and_responsibilities(jit_compile: bool) -> Callable:
     @tf.custom_gradient
     def function(*inputs):
-        programs = {"form": "resident", "jit_compile": jit_compile}  # whatever the size
-        state = evaluation.forward(*inputs, **programs)
-
-        def gradient(of_log_prob, of_values):
-            upstream = {"log_prob": of_log_prob, "values": of_values}
-            return _pull(_plain, inputs, state, upstream, programs)
-
-        return (state.log_prob, state.kept), gradient
+        options = {"form": "resident", "jit_compile": jit_compile}  # whatever the size
+        state = programs.forward(*inputs, **options)
+        gradient = analytic_gradient(_plain, Upstream, inputs, state, options)
+        return (state.log_prob, state.responsibilities), gradient
 
     return tf.autograph.experimental.do_not_convert(function)
 
@@ -117,63 +111,20 @@ def _log_prob_and_responsibilities(jit_compile: bool) -> Callable:
 def _log_prob_and_mean_responsibilities(mean_gradient: bool, jit_compile: bool) -> Callable:
     @tf.custom_gradient
     def function(*inputs):
-        programs = {"form": evaluation.form_of(*inputs[:2]), "jit_compile": jit_compile}
-        state, mean = evaluation.forward_and_mean_responsibilities(*inputs, **programs)
-
-        def gradient(of_log_prob, of_mean):
-            if not mean_gradient:
-                upstream = {"log_prob": of_log_prob}
-                return _pull(_plain_log_prob, inputs, state, upstream, programs)
-            upstream = {"log_prob": of_log_prob, "mean": of_mean}
-            return _pull(_plain_mean, inputs, state, upstream, programs)
-
-        return (state.log_prob, mean), gradient
+        options = {"form": programs.choose_form(*inputs[:2]), "jit_compile": jit_compile}
+        state, mean = programs.forward_and_mean_responsibilities(*inputs, **options)
+        if mean_gradient:
+            gradient = analytic_gradient(_plain_mean, _spread_mean, inputs, state, options)
+            return (state.log_prob, mean), gradient
+        gradient = analytic_gradient(_plain_log_prob, Upstream, inputs, state, options)
+        return (state.log_prob, mean), lambda grad_log_prob, _: gradient(grad_log_prob)
 
     return tf.autograph.experimental.do_not_convert(function)
 
 
-def _pull(plain: Callable, inputs, state, upstream: Upstream, programs: dict):
-    """Gradients at z, loc, logvar, logits, by the programs of that form.
-
-    Two programs, so that a graph that needs only one of the gradients at z and at the parameters runs only
-    that one.
-    """
-
-    def at_samples(*arguments):
-        upstream = dict(zip(names, arguments[4:], strict=True))
-        return evaluation.samples_gradient(*arguments[:4], state, upstream, **programs)
-
-    def at_parameters(*arguments):
-        upstream = dict(zip(names, arguments[4:], strict=True))
-        return evaluation.parameters_gradient(*arguments[:4], state, upstream, **programs)
-
-    names, arguments = tuple(upstream), (*inputs, *upstream.values())
-    of_z = _twice_differentiable(at_samples, plain, slice(0, 1))(*arguments)
-    of_parameters = _twice_differentiable(at_parameters, plain, slice(1, 4))(*arguments)
-    return of_z, *of_parameters
-
-
-def _twice_differentiable(backward: Callable, plain: Callable, which: slice) -> Callable:
-    """Gives an analytic gradient, of (*inputs, *upstream), the derivatives of `plain`'s gradient."""
-
-    def plain_backward(*arguments):
-        inputs, upstream = arguments[:4], arguments[4:]
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = plain(*inputs)
-        return tape.gradient(outputs, inputs[which], upstream, tf.UnconnectedGradients.ZERO)
-
-    @tf.custom_gradient
-    def function(*arguments):
-        def second(*upstream):
-            with tf.GradientTape() as tape:
-                tape.watch(arguments)
-                gradients = plain_backward(*arguments)
-            return tape.gradient(gradients, arguments, upstream, tf.UnconnectedGradients.ZERO)
-
-        return backward(*arguments), second
-
-    return tf.autograph.experimental.do_not_convert(function)
+def _spread_mean(grad_log_prob: tf.Tensor, grad_mean: tf.Tensor) -> Upstream:
+    """The gradient at the mean [K] as one at every sample's responsibilities, [1, K]."""
+    return Upstream(grad_log_prob, grad_mean[tf.newaxis], tf.shape(grad_log_prob)[0])
 
 
 def _plain(z, loc, logvar, logits) -> tuple[tf.Tensor, tf.Tensor]:
@@ -181,10 +132,11 @@ def _plain(z, loc, logvar, logits) -> tuple[tf.Tensor, tf.Tensor]:
 
     def run(typed_z, components):
         joint = expanded.log_joint(typed_z, components)  # [N, K]
-        density, values = tf.reduce_logsumexp(joint, axis=1), tf.nn.softmax(joint)
+        density = tf.reduce_logsumexp(joint, axis=1) + tf.cast(components.offset, joint.dtype)
+        values = tf.nn.softmax(joint)
         return tf.cast(density, z.dtype), tf.cast(values, z.dtype)
 
-    return at_safe_precision(run, z, loc, logvar, logits)
+    return run_at_safe_precision(run, z, loc, logvar, logits)
 
 
 def _plain_log_prob(*inputs) -> tuple[tf.Tensor]:
@@ -196,11 +148,11 @@ def _plain_mean(*inputs) -> tuple[tf.Tensor, tf.Tensor]:
     return density, tf.reduce_mean(values, axis=0)
 
 
-def _tensors(z, *parameters) -> list[tf.Tensor]:
+def _convert(z, *parameters) -> list[tf.Tensor]:
     """Converts to one floating type, float32 at least, and checks that the shapes fit."""
     z = tf.convert_to_tensor(z)
     tensors = [z, *(tf.convert_to_tensor(parameter) for parameter in parameters)]
-    shapes = _fitting_shapes(*(tensor.shape for tensor in tensors))
+    shapes = _merge_shapes(*(tensor.shape for tensor in tensors))
     wide = tf.float64 in [tensor.dtype for tensor in tensors]
     return [
         tf.cast(tf.ensure_shape(tensor, shape), tf.float64 if wide else tf.float32)
@@ -208,7 +160,7 @@ def _tensors(z, *parameters) -> list[tf.Tensor]:
     ]
 
 
-def _fitting_shapes(z, loc, logvar, logits) -> tuple[tf.TensorShape, ...]:
+def _merge_shapes(z, loc, logvar, logits) -> tuple[tf.TensorShape, ...]:
     """The arguments' shapes, each with what the others tell of it."""
     try:
         components = loc.merge_with(logvar).with_rank(2)  # [K, L]
@@ -224,6 +176,6 @@ def _fitting_shapes(z, loc, logvar, logits) -> tuple[tf.TensorShape, ...]:
         ) from None
 
 
-def _flattened(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _flatten(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """z as [N, L], and the shape [..., N] of its values."""
     return tf.reshape(z, [-1, z.shape[-1] or tf.shape(z)[-1]]), tf.shape(z)[:-1]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from tests.kernels import problems
-from tf_sintrovae.kernels import evaluation, mixture, precision
+from tf_sintrovae.kernels import mixture, precision, programs
 
 # Few shapes: each compiles once.
 shapes = st.sampled_from([(64, 1, 1), (48, 4, 2), (96, 3, 32)])
@@ -124,7 +124,7 @@ def test_gradients_of_equal_responsibilities_keep_the_contract(L, function):
 
 @pytest.mark.parametrize("L", [2, 8])
 def test_large_problems_keep_the_contract_near_an_optimum(L, monkeypatch):
-    monkeypatch.setattr(evaluation, "RESIDENT_LIMIT", 0)
+    monkeypatch.setattr(programs, "RESIDENT_LIMIT", 0)
     z, *_ = problems.random_problem(np.random.default_rng(5), N=1500, K=8, L=L)
     problem = [np.float64(np.float32(array)) for array in (z, *maximised(z, 8, 30))]
     check_contract(problem, np.ones(1500))

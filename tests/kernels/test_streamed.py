@@ -8,14 +8,15 @@ import pytest
 import tensorflow as tf
 
 from tests.kernels import problems
-from tf_sintrovae.kernels import evaluation, mixture, streaming
+from tf_sintrovae.kernels import mixture, programs, streamed
+from tf_sintrovae.kernels.components import Upstream
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(evaluation, "RESIDENT_LIMIT", 0)
-    monkeypatch.setattr(streaming, "SAMPLE_BLOCK", 16)
-    monkeypatch.setattr(streaming, "COMPONENT_BLOCK", 3)
+    monkeypatch.setattr(programs, "RESIDENT_LIMIT", 0)
+    monkeypatch.setattr(streamed, "SAMPLE_BLOCK", 16)
+    monkeypatch.setattr(streamed, "COMPONENT_BLOCK", 3)
 
 
 # Sizes that blocks of 16 and 3 divide, leave a rest of, and are larger than.
@@ -80,12 +81,10 @@ def test_compiled_programs_hold_no_large_array():
     """No buffer of forward or backward has N * K elements, or more than a block of the joint density."""
     N, K, L = 5_000, 6_000, 4
     inputs = [tf.zeros(s) for s in ((N, L), (K, L), (K, L), (K,))]
-    state = evaluation.Forward(
-        tf.zeros(N), tf.zeros((0, 0)), streaming.Normaliser(tf.zeros(N, tf.float64), tf.zeros(N))
-    )
-    upstream = {"log_prob": tf.ones(N), "mean": tf.ones(K)}
-    for name in ("forward", "samples_gradient", "parameters_gradient"):
-        function = getattr(evaluation, name).__wrapped__
+    state = streamed.State(tf.zeros(N), tf.zeros(N, tf.float64), tf.zeros(N))
+    upstream = Upstream(tf.ones(N), tf.ones((1, K)), tf.constant(N))
+    for name in ("forward", "grad_z", "grad_parameters"):
+        function = getattr(programs, name).__wrapped__
         arguments = inputs if name == "forward" else [*inputs, state, upstream]
         jitted = tf.function(function, jit_compile=True, autograph=False)
         program = jitted.experimental_get_compiler_ir(*arguments, form="streamed")(
@@ -95,7 +94,7 @@ def test_compiled_programs_hold_no_large_array():
             math.prod(map(int, shape.split(",")))
             for shape in re.findall(r"\b(?:f32|f64|pred)\[([\d,]+)\]", program)
         ]
-        assert sizes and max(sizes) <= streaming.SAMPLE_BLOCK * streaming.COMPONENT_BLOCK, name
+        assert sizes and max(sizes) <= streamed.SAMPLE_BLOCK * streamed.COMPONENT_BLOCK, name
         assert max(sizes) < N * K / 10
 
 
@@ -103,7 +102,7 @@ def test_large_problem_streams_by_itself():
     N, K = 4_100, 4_200
     rng = np.random.default_rng(0)
     tensors = problems.as_tensors(problems.random_problem(rng, N=N, K=K, L=2), tf.float32)
-    assert evaluation.is_large(*tensors[:2])
+    assert programs.is_large(*tensors[:2])
     density, mean = mixture.log_prob_and_mean_responsibilities(*tensors)
     rows = slice(0, N, 500)
     wide = [tf.cast(t, tf.float64) for t in tensors]
@@ -116,11 +115,11 @@ def test_large_problem_streams_by_itself():
 @pytest.mark.parametrize("K, streams", [(4, True), (2, False)])
 def test_batch_of_unknown_size(small_blocks, monkeypatch, K, streams):
     """Many components stream, few do not; both give what known sizes give."""
-    monkeypatch.setattr(evaluation, "UNKNOWN_BATCH_LIMIT", 3)
+    monkeypatch.setattr(programs, "UNKNOWN_BATCH_LIMIT", 3)
     tensors = problems.as_tensors(
         problems.random_problem(np.random.default_rng(0), K=K, L=2), tf.float64
     )
-    assert evaluation.is_large(tf.TensorSpec((None, 2)), tensors[1]) == streams
+    assert programs.is_large(tf.TensorSpec((None, 2)), tensors[1]) == streams
 
     def of_z(z):
         with tf.GradientTape() as tape:
@@ -138,23 +137,23 @@ def test_batch_of_unknown_size(small_blocks, monkeypatch, K, streams):
 def test_a_known_size_is_not_served_by_a_program_for_any(monkeypatch):
     """The form follows the size, whatever was traced before."""
     # A program of its own: other tests' traces, which may suit this size too, are not in it.
-    monkeypatch.setattr(evaluation, "forward", evaluation.compiled(evaluation.forward.__wrapped__))
+    monkeypatch.setattr(programs, "forward", programs.compile_program(programs.forward.__wrapped__))
     tensors = problems.as_tensors(
         problems.random_problem(np.random.default_rng(0), N=20, K=6, L=9), tf.float32
     )
     any_batch = [tf.TensorSpec((None, 9)), *(tf.TensorSpec(t.shape) for t in tensors[1:])]
     tf.function(mixture.log_prob, input_signature=any_batch)(*tensors)
     traced = []
-    streamed = streaming.normaliser
-    monkeypatch.setattr(streaming, "normaliser", lambda *a: traced.append(a) or streamed(*a))
-    monkeypatch.setattr(evaluation, "RESIDENT_LIMIT", 100)
+    forward = streamed.forward
+    monkeypatch.setattr(streamed, "forward", lambda *a: traced.append(a) or forward(*a))
+    monkeypatch.setattr(programs, "RESIDENT_LIMIT", 100)
     density = mixture.log_prob(*tensors)
     assert traced
     np.testing.assert_allclose(density, problems.expected(*tensors)[0], rtol=1e-5)
 
 
 def test_empty_batch_of_an_unknown_size(monkeypatch):
-    monkeypatch.setattr(evaluation, "UNKNOWN_BATCH_LIMIT", 3)
+    monkeypatch.setattr(programs, "UNKNOWN_BATCH_LIMIT", 3)
     _, *parameters = problems.as_tensors(
         problems.random_problem(np.random.default_rng(0), K=6, L=9), tf.float32
     )
