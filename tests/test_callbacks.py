@@ -123,7 +123,7 @@ def test_a_loss_that_is_not_finite_ends_training_before_anything_is_saved(value,
     with pytest.raises(UserError, match="diverged in epoch 3: loss is not finite"):
         model.run(around, initial_epoch=2, epochs=4, value=value)
     assert checkpoints.steps == [4, 8, 8]  # two epochs and the end of the first `fit`
-    assert [row["epoch"] for row in callbacks.read_history(path)] == [1, 2]
+    assert [row["epoch"] for row in history.read_history(path)] == [1, 2]
 
 
 class SignalAt(keras.callbacks.Callback):
@@ -212,7 +212,7 @@ def test_checkpoints_keep_their_distance_and_the_end_is_always_saved(clock):
 def test_each_epoch_is_a_line(tmp_path):
     path = tmp_path / "history.jsonl"
     Recorder().run(callbacks.History(path), epochs=2)
-    first, second = callbacks.read_history(path)
+    first, second = history.read_history(path)
     assert first == {"epoch": 1, "step": 4, "stage": "vae", "loss": 1.0}
     assert second == {"epoch": 2, "step": 8, "stage": "vae", "loss": 1.0}
 
@@ -222,20 +222,20 @@ def test_the_later_line_of_an_epoch_holds_and_epochs_come_in_order(tmp_path):
     rows = [{"epoch": 1, "loss": 1}, {"epoch": 3, "loss": 3}, {"epoch": 2, "loss": 2}]
     rows.append({"epoch": 3, "loss": 4})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert [row["loss"] for row in callbacks.read_history(path)] == [1, 2, 4]
+    assert [row["loss"] for row in history.read_history(path)] == [1, 2, 4]
 
 
 def test_the_half_line_of_a_killed_writer_costs_no_other(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_bytes(b'{"epoch": 1, "loss": 7.0}\n{"epoch": 2, "lo\xff')
-    assert [row["epoch"] for row in callbacks.read_history(path)] == [1]
+    assert [row["epoch"] for row in history.read_history(path)] == [1]
     Recorder().run(callbacks.History(path), initial_epoch=1, epochs=3)
-    rows = callbacks.read_history(path)
+    rows = history.read_history(path)
     assert [(row["epoch"], row["loss"]) for row in rows] == [(1, 7.0), (2, 1.0), (3, 1.0)]
 
 
 def test_no_history_is_no_rows(tmp_path):
-    assert callbacks.read_history(tmp_path / "none") == []
+    assert history.read_history(tmp_path / "none") == []
 
 
 # Progress -------------------------------------------------------------------------------------------

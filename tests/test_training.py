@@ -69,7 +69,7 @@ def test_signals_save_within_the_epoch_and_the_run_ends_bit_identical(
         assert final_step(tmp_path) == step
     trained(tmp_path, **PLANE)
     assert_same_state(tmp_path, straight)
-    rows = callbacks.read_history(tmp_path / "history.jsonl")
+    rows = history.read_history(tmp_path / "history.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
 
@@ -174,7 +174,7 @@ def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):
         path.write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"none of the checkpoints .* --overwrite"):
         trained(finished, **PLANE)
-    assert len(callbacks.read_history(finished / "history.jsonl")) == 6
+    assert len(history.read_history(finished / "history.jsonl")) == 6
 
 
 def test_divergence_is_an_error_and_saves_nothing(tmp_path):
@@ -196,7 +196,7 @@ def test_divergence_is_an_error_and_saves_nothing(tmp_path):
     ):
         training.train(config, source, opened)
     assert final_step(tmp_path) == 3
-    assert len(callbacks.read_history(tmp_path / "history.jsonl")) == 1
+    assert len(history.read_history(tmp_path / "history.jsonl")) == 1
 
 
 def test_several_steps_in_one_call_change_nothing(straight, tmp_path):

@@ -44,7 +44,7 @@ def run(settings: config.Config, folder) -> None:
     Raises:
         UserError: settings, data or checkpoints that cannot be used.
     """
-    from tf_sintrovae import callbacks, export, plots, training
+    from tf_sintrovae import callbacks, export, history, plots, training
     from tf_sintrovae.data import registry
 
     source = registry.load(settings.dataset, settings.data_dir, settings.image_size, settings.seed)
@@ -59,8 +59,8 @@ def run(settings: config.Config, folder) -> None:
 
     clip = (0.0, 1.0) if source.is_image else None
     servable = export.Servable(model, clip)
-    history = callbacks.read_history(folder.history)
-    plots.draw_figures(servable.signatures, source, history, folder.figures, settings.seed)
+    losses = history.read_history(folder.history)
+    plots.draw_figures(servable.signatures, source, losses, folder.figures, settings.seed)
     if settings.evaluate:
         _evaluate(settings, folder, source, model, servable)
     if settings.export:
