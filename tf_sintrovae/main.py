@@ -56,15 +56,16 @@ def run(settings: config.Config, folder) -> None:
         print(f"{stopped}; a checkpoint is saved, the same command continues from it")
         sys.exit(STOPPED_EXIT_CODE)
     print(f"trained to step {int(model.step.numpy())} in {_duration(start)}")
+    epoch = training.trained_epochs(settings, source, int(model.step.numpy()))
 
     clip = (0.0, 1.0) if source.is_image else None
     servable = export.Servable(model, clip)
     losses = history.read_history(folder.history)
     plots.draw_figures(servable.signatures, source, losses, folder.figures, settings.seed)
     if settings.evaluate:
-        _evaluate(settings, folder, source, model, servable)
+        _evaluate(settings, folder, source, model, servable, epoch)
     if settings.export:
-        info = {"dataset": source.name, "epoch": settings.epochs}
+        info = {"dataset": source.name, "epoch": epoch}
         info["settings"] = json.loads(settings.to_json())
         export.export(model, folder.saved_model, clip_images=clip, info=info)
     _say_where(settings, folder)
@@ -76,7 +77,7 @@ def _announce(settings, folder, source) -> None:
     print(f"data set {source.name}: {size} of shape {shape}; run in {folder.root}/", flush=True)
 
 
-def _evaluate(settings, folder, source, model, servable) -> None:
+def _evaluate(settings, folder, source, model, servable, epoch) -> None:
     from tf_sintrovae import evaluation, report
 
     start = time.monotonic()
@@ -84,7 +85,7 @@ def _evaluate(settings, folder, source, model, servable) -> None:
         servable, source, seeds=(settings.seed,), progress=report.progress(start)
     )
     step = int(model.step.numpy())
-    results = report.results(outcome, source, settings.seed, step, settings.epochs)
+    results = report.results(outcome, source, settings.seed, step, epoch)
     report.write(results, folder.results)
     print(report.table(outcome))
     print(f"evaluated in {_duration(start)}")
