@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import pathlib
 import signal
 import sys
 from types import SimpleNamespace
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_sintrovae import callbacks
+from tf_sintrovae import callbacks, history
+from tf_sintrovae.divergence import DivergenceError
 from tf_sintrovae.errors import UserError
 
 PLAYERS = ("encoder", "decoder", "prior")
@@ -42,6 +44,11 @@ class Recorder(keras.Model):
     @property
     def metrics(self):
         return [self.mean]
+
+    @property
+    def divergence(self):
+        finite = math.isfinite(float(self.mean.result()))
+        return None if finite else (int(self.step.numpy()), ["loss"])
 
     def run(self, callback, epochs=1, steps=4, initial_epoch=0, value=1.0):
         self.fit(
@@ -90,7 +97,7 @@ def clock(monkeypatch):
         (1, (), [0, 0, 0, 0, 0, 0, 0, 0]),
         (1, (3, 6), [0, 0, 0, 1, 1, 1, 2, 2]),
         (1, (1, 2), [0, 1, 2, 2, 2, 2, 2, 2]),
-        (2, (3, 6), [0, 0, 0, 0, 1, 1, 2, 2]),  # from the next call on
+        (2, (4, 6), [0, 0, 0, 0, 1, 1, 2, 2]),
         (4, (4,), [0, 0, 0, 0, 1, 1, 1, 1]),
     ],
 )
@@ -106,6 +113,17 @@ def test_a_resumed_run_has_the_rates_of_its_step():
     assert model.divisions(first=5) == [1, 2, 2, 2]
 
 
+def test_a_factor_holds_for_all_rates_and_is_asked_for_when_training_begins():
+    factor = 0.5
+    model = Recorder()
+    rates = callbacks.LearningRates((1.0, 2.0, 4.0), (2,), lambda: factor)
+    model.run(rates)
+    factor = 0.25
+    model.run(rates, initial_epoch=1, epochs=2)
+    expected = [0.5, 0.5, 0.05, 0.05, *[0.025] * 4]
+    np.testing.assert_allclose(model.rates.numpy()[:8, 2], 4.0 * np.array(expected), rtol=1e-6)
+
+
 # Stopping -------------------------------------------------------------------------------------------
 
 
@@ -115,15 +133,28 @@ def test_a_loss_that_is_not_finite_ends_training_before_anything_is_saved(value,
     checkpoints = FakeCheckpoints(model)
     path = tmp_path / "history.jsonl"
     around = [
-        callbacks.StopOnNaN(),
+        callbacks.StopOnDivergence(),
         callbacks.History(path),
         callbacks.SaveCheckpoints(checkpoints, 0.0),
     ]
     model.run(around, epochs=2)
-    with pytest.raises(UserError, match="diverged in epoch 3: loss is not finite"):
+    with pytest.raises(UserError, match=r"diverged at step \d+: loss not finite"):
         model.run(around, initial_epoch=2, epochs=4, value=value)
     assert checkpoints.steps == [4, 8, 8]  # two epochs and the end of the first `fit`
-    assert [row["epoch"] for row in callbacks.read_history(path)] == [1, 2]
+    assert [row["epoch"] for row in history.read_history(path)] == [1, 2]
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(1.0, [3]), (0.0, [1]), (99.0, [4])])
+def test_within_an_epoch_it_looks_now_and_then(seconds, steps, clock):
+    """Half a second a step: after a second, i.e. at the third look, at once, or at the epoch's end."""
+    model = Recorder()
+    stop = callbacks.StopOnDivergence(seconds)
+    tick = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: setattr(clock, "seconds", clock.seconds + 0.4)
+    )
+    with pytest.raises(DivergenceError) as error:
+        model.run([tick, stop], value=float("nan"))
+    assert [error.value.step] == steps
 
 
 class SignalAt(keras.callbacks.Callback):
@@ -171,6 +202,26 @@ def test_a_signal_stops_after_its_step_or_epoch_and_is_saved(number, sent, stopp
     assert {n: signal.getsignal(n) for n in handlers} == handlers
 
 
+def test_a_signal_after_a_divergence_saves_nothing_and_stays_asked_for(handlers):
+    """Also when it is seen at once: the message is that of the divergence, and the run may go back."""
+    model = Recorder()
+
+    class Refusing(FakeCheckpoints):
+        def save(self):
+            raise DivergenceError(2, ["loss"])
+
+    checkpoints = Refusing(model)
+    stop = callbacks.StopOnSignal(checkpoints)
+    with pytest.raises(DivergenceError, match="diverged at step 2: loss not finite"):
+        model.run([SignalAt(signal.SIGTERM, step=2), stop])
+    healthy = FakeCheckpoints(model)
+    stop._checkpoints = healthy
+    with pytest.raises(callbacks.Stopped, match="stopped at step 3"):
+        model.run([stop])
+    assert healthy.steps == [3]
+    assert {n: signal.getsignal(n) for n in handlers} == handlers
+
+
 def test_without_a_signal_the_handlers_are_given_back(handlers):
     model = Recorder()
     stop = callbacks.StopOnSignal(FakeCheckpoints(model))
@@ -212,7 +263,7 @@ def test_checkpoints_keep_their_distance_and_the_end_is_always_saved(clock):
 def test_each_epoch_is_a_line(tmp_path):
     path = tmp_path / "history.jsonl"
     Recorder().run(callbacks.History(path), epochs=2)
-    first, second = callbacks.read_history(path)
+    first, second = history.read_history(path)
     assert first == {"epoch": 1, "step": 4, "stage": "vae", "loss": 1.0}
     assert second == {"epoch": 2, "step": 8, "stage": "vae", "loss": 1.0}
 
@@ -222,20 +273,35 @@ def test_the_later_line_of_an_epoch_holds_and_epochs_come_in_order(tmp_path):
     rows = [{"epoch": 1, "loss": 1}, {"epoch": 3, "loss": 3}, {"epoch": 2, "loss": 2}]
     rows.append({"epoch": 3, "loss": 4})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert [row["loss"] for row in callbacks.read_history(path)] == [1, 2, 4]
+    assert [row["loss"] for row in history.read_history(path)] == [1, 2, 4]
 
 
 def test_the_half_line_of_a_killed_writer_costs_no_other(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_bytes(b'{"epoch": 1, "loss": 7.0}\n{"epoch": 2, "lo\xff')
-    assert [row["epoch"] for row in callbacks.read_history(path)] == [1]
+    assert [row["epoch"] for row in history.read_history(path)] == [1]
     Recorder().run(callbacks.History(path), initial_epoch=1, epochs=3)
-    rows = callbacks.read_history(path)
+    rows = history.read_history(path)
     assert [(row["epoch"], row["loss"]) for row in rows] == [(1, 7.0), (2, 1.0), (3, 1.0)]
 
 
+def test_events_are_no_epochs_and_epochs_no_events(tmp_path):
+    path = tmp_path / "history.jsonl"
+    event = {"event": "diverged", "step": 6, "terms": ["kl"]}
+    Recorder().run(callbacks.History(path))
+    history.append(path, event)
+    path.write_text(path.read_text() + "[1]\n7\n")
+    assert [row["epoch"] for row in history.read_history(path)] == [1]
+    assert history.read_events(path) == [event]
+
+
+def test_a_history_on_a_full_disk_is_one_clear_line():
+    with pytest.raises(UserError, match=r"/dev/full cannot be written \(No space left"):
+        history.append(pathlib.Path("/dev/full"), {"epoch": 1})
+
+
 def test_no_history_is_no_rows(tmp_path):
-    assert callbacks.read_history(tmp_path / "none") == []
+    assert history.read_history(tmp_path / "none") == []
 
 
 # Progress -------------------------------------------------------------------------------------------

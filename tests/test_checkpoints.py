@@ -1,12 +1,14 @@
 """Checkpoints: everything comes back to the last bit; damaged files are passed over."""
 
 import os
+import resource
 
 import numpy as np
 import pytest
 
 from tests.cases import Case
 from tf_sintrovae.checkpoints import Checkpoints
+from tf_sintrovae.divergence import DivergenceError
 from tf_sintrovae.errors import UserError
 
 CASE = Case("points", "warm_started")
@@ -165,3 +167,147 @@ def test_saving_over_a_damaged_one_mends_it(folder):
     fill(model, 15)
     checkpoints.save()
     assert_holds(restored(folder)[0], 15)
+
+
+def test_an_entry_that_is_no_checkpoint_is_passed_over(folder, caplog):
+    (folder / "ckpt-foo.index").write_text("mine")
+    assert_holds(restored(folder)[0], 15)
+    assert "ckpt-foo.index is not a checkpoint of a step" in caplog.text
+
+
+def test_no_flipped_bit_goes_unnoticed(folder):
+    """TensorFlow checks the sums of all blocks: what is restored is what was saved, then or before."""
+    generator = np.random.default_rng(0)
+    model = compiled()
+    checkpoints = Checkpoints(model, folder)
+    expected = {}
+    for step in (10, 15):
+        fill(model, step)
+        expected[step] = values(model)
+    passed_over = 0
+    for name in ("ckpt-15.index", "ckpt-15.data-00000-of-00001") * 8:
+        content = (folder / name).read_bytes()
+        flipped = bytearray(content)
+        flipped[generator.integers(len(content))] ^= 1 << generator.integers(8)
+        (folder / name).write_bytes(flipped)
+        step = checkpoints.restore()
+        passed_over += step == 10
+        for actual, wanted in zip(values(model), expected[step], strict=True):
+            np.testing.assert_array_equal(actual, wanted)
+        (folder / name).write_bytes(content)
+    assert passed_over >= 12
+
+
+# What is never saved ----------------------------------------------------------------------------------
+
+
+def poisoned(model, kind):
+    """The variable of that kind, with a value that is not finite."""
+    variable, value = {
+        "a weight": lambda: (model.encoder.trainable_variables[0], np.nan),
+        "a statistic": lambda: (model.decoder.non_trainable_variables[-1], np.inf),
+        "a pseudo-input": lambda: (model.prior.vamp.pseudo_inputs, -np.inf),
+        "a limit": lambda: (model.prior.mixture.min_logvar, np.nan),
+        "a moment": lambda: (model.decoder_optimizer.variables[-1], np.nan),
+    }[kind]()
+    values = variable.numpy().copy()
+    values.flat[-1] = value
+    variable.assign(values)
+
+
+def test_what_is_not_finite_is_never_saved(tmp_path):
+    model = compiled(Case("small_images", "warm_started"))
+    checkpoints = Checkpoints(model, tmp_path)
+    assert np.isinf(model.prior.limits[0].numpy()).all()  # no limit yet, and no fault
+    checkpoints.save()
+    expected = {
+        "a weight": "weights of the encoder",
+        "a statistic": "weights of the decoder",
+        "a pseudo-input": "weights of the prior",
+        "a limit": "weights of the prior",
+        "a moment": "decoder's optimizer",
+    }
+    for step, (kind, name) in enumerate(expected.items(), start=1):
+        model.step.assign(step)
+        poisoned(model, kind)
+        with pytest.raises(DivergenceError, match=f"diverged at step {step}: {name} not finite"):
+            checkpoints.save()
+        assert checkpoints.restore() == 0
+    assert [path.name for path in tmp_path.glob("*.index")] == ["ckpt-0.index"]
+
+
+def test_losses_that_were_not_finite_keep_finite_weights_from_being_saved(tmp_path):
+    """Of half precision, whose optimizers leave such gradients out."""
+    model = compiled()
+    model.diverged.assign([7, 0b110])
+    with pytest.raises(DivergenceError, match="diverged at step 7: rec, kl not finite"):
+        Checkpoints(model, tmp_path).save()
+    assert not list(tmp_path.glob("*.index"))
+
+
+def test_a_checkpoint_of_before_that_is_not_finite_is_passed_over(folder, caplog, monkeypatch):
+    model = compiled()
+    checkpoints = Checkpoints(model, folder)
+    fill(model, 20)
+    poisoned(model, "a moment")
+    with monkeypatch.context() as context:
+        context.setattr(checkpoints, "_check_finite", lambda: None)
+        checkpoints.save()
+    model.diverged.assign([21, 1])
+    assert checkpoints.restore() == 15
+    assert "ckpt-20 cannot be read: decoder's optimizer not finite" in caplog.text
+    assert model.divergence is None
+
+
+# The state of the run ---------------------------------------------------------------------------------
+
+
+def test_stage_and_hand_over_come_from_the_checkpoint(tmp_path):
+    model = compiled()
+    checkpoints = Checkpoints(model, tmp_path)
+    model.hand_over()
+    model.start_introspection()
+    limits = model.prior.mixture.max_logvar.numpy()
+    checkpoints.state.hand_over_step.assign(4)
+    checkpoints.save()
+    other = compiled()
+    restored = Checkpoints(other, tmp_path)
+    restored.restore()
+    assert (other.stage, other.prior.handed_over) == ("introspective", True)
+    assert int(restored.state.hand_over_step.numpy()) == 4
+    other.prior.mixture.logvar.assign_add(np.ones(other.prior.mixture.logvar.shape))
+    other.start_introspection()  # again: the range stays the one of the first time
+    np.testing.assert_array_equal(other.prior.mixture.max_logvar, limits)
+
+
+def test_going_back_to_before_a_change_undoes_it(tmp_path):
+    model = compiled()
+    checkpoints = Checkpoints(model, tmp_path)
+    checkpoints.save()
+    model.hand_over()
+    model.start_introspection()
+    checkpoints.restore()
+    assert (model.stage, model.prior.handed_over) == ("vae", False)
+    assert np.isinf(model.prior.mixture.max_logvar.numpy()).all()
+
+
+def test_a_full_disk_is_one_clear_line_and_the_one_before_stays(folder):
+    """Files may grow to 4 KiB only, which is what a write meets on a full disk but for the error's number."""
+    model = compiled()
+    checkpoints = Checkpoints(model, folder)
+    fill(model, 20)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(
+            UserError, match=r"step 20 cannot be written .*goes on from step 15"
+        ) as error:
+            checkpoints.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(error.value)
+    assert not list(folder.glob("*temp*"))
+    assert not list(folder.glob("ckpt-20*"))
+    assert_holds(restored(folder)[0], 15)
+    checkpoints.save()
+    assert_holds(restored(folder)[0], 20)

@@ -275,3 +275,11 @@ def test_overwrite_starts_afresh_and_keeps_what_is_not_the_runs(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert os.listdir(tmp_path / "checkpoints")
+
+
+def test_the_epoch_that_was_trained_is_told_not_the_one_asked_for(tmp_path):
+    settings = {"dataset": "8gaussians", "widths": (8,), "batch_size": 16, "evaluate": False}
+    run(tmp_path, epochs=2, **settings)
+    run(tmp_path, epochs=1, **settings)  # trains nothing, exports again
+    info = json.loads((tmp_path / "saved_model" / "model_info.json").read_text())
+    assert (info["epoch"], info["step"]) == (2, 4)

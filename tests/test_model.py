@@ -112,6 +112,38 @@ def test_fit_on_an_array_with_a_partial_last_batch(case, stage):
     assert "val_kl" in history.history
 
 
+def test_a_partial_batch_counts_by_its_size_in_loss_and_terms_alike():
+    """One batch of 8 and one of 3: every mean is over the 11 examples, in training as in evaluation."""
+    model = Case("points", "mixture").model(num_mc_samples=1)
+    model.compile(*[keras.optimizers.SGD(0.0) for _ in range(3)])  # nothing moves
+    x = data((2,), count=BATCH_SIZE + 3)
+    for values in (
+        model.evaluate(x, batch_size=BATCH_SIZE, verbose=0, return_dict=True),
+        {k: v[0] for k, v in model.fit(x, batch_size=BATCH_SIZE, verbose=0).history.items()},
+    ):
+        objective = model.objective
+        expected = objective.beta_rec * values["rec"] + objective.beta_kl * values["kl"]
+        assert values["loss"] == pytest.approx(expected, rel=1e-5)
+        assert values["loss"] > 0
+
+
+@pytest.mark.parametrize("settings", [{}, {"steps_per_execution": 2}, {"jit_compile": True}])
+def test_the_first_step_that_is_not_finite_is_noted_and_no_later_one(settings):
+    """The data are infinite in the third of six steps alone; everything is NaN after it."""
+    model = compiled(Case("points", "mixture").model(), **settings)
+    x = data((2,), 6 * BATCH_SIZE)
+    model.fit(x[: 2 * BATCH_SIZE], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    assert model.divergence is None
+    x[:BATCH_SIZE] = np.inf
+    model.fit(x[: 4 * BATCH_SIZE], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    step, terms = model.divergence
+    assert step == 3
+    assert set(terms) == {"rec", "kl", "loss"}
+    model.stage = "introspective"
+    model.fit(x[: 2 * BATCH_SIZE], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
+    assert model.divergence == (step, terms)
+
+
 def test_labels_are_accepted_and_not_used():
     x, y = data((2,), 16), np.arange(16)
     weights = []

@@ -77,6 +77,18 @@ def test_mixture_clips_only_from_the_start_of_introspection():
     np.testing.assert_array_equal(logvar[:, 1], [1.0, 1.0, 1.0])
 
 
+def test_the_range_is_frozen_once_and_dropped_where_clipping_is_off():
+    prior = MixturePrior(2, 1)
+    prior.logvar.assign([[0.0], [-1.0]])
+    prior.start_introspection()
+    prior.logvar.assign([[5.0], [-5.0]])
+    prior.start_introspection()
+    np.testing.assert_array_equal([v.numpy() for v in prior.limits], [[-1.0], [0.0]])
+    prior.clip_variance = False
+    prior.start_introspection()
+    np.testing.assert_array_equal([v.numpy() for v in prior.limits], [[-np.inf], [np.inf]])
+
+
 def test_mixture_without_clipping_stays_free():
     prior = MixturePrior(3, 2, clip_variance=False)
     prior.start_introspection()

@@ -9,8 +9,10 @@ import tensorflow as tf
 
 from tests.cases import BATCH_SIZE, Case, data
 from tf_sintrovae import strategy
+from tf_sintrovae.checkpoints import Checkpoints
 from tf_sintrovae.config import Config
 from tf_sintrovae.data import registry
+from tf_sintrovae.divergence import DivergenceError
 from tf_sintrovae.errors import UserError
 
 
@@ -58,6 +60,29 @@ def test_two_replicas_give_the_gradients_of_one_device(network, stage, two_repli
         np.testing.assert_allclose(b, a, atol=2e-6 + 2e-5 * np.abs(a).max())
     for a, b in zip(statistics, mirrored_statistics, strict=True):
         np.testing.assert_allclose(b, a, atol=1e-5)
+
+
+def test_what_is_not_finite_on_one_replica_is_noted_and_never_saved(two_replicas, tmp_path):
+    """The second replica's half of the second batch is infinite."""
+    x = data((2,), 2 * BATCH_SIZE)
+    bad = x.copy()
+    bad[BATCH_SIZE:] = np.inf
+    with two_replicas.scope():
+        model = Case("points", "mixture").model(scale=1e-3)
+        model.compile(*[keras.optimizers.SGD(1e-2) for _ in range(3)])
+        checkpoints = Checkpoints(model, tmp_path)
+        for batch in (x, bad):
+            stream = tf.data.Dataset.from_tensors(batch).repeat()
+            model.fit(stream, steps_per_epoch=1, verbose=0, shuffle=False)
+            if model.divergence is None:
+                checkpoints.save()
+        assert model.divergence[0] == 2
+        with pytest.raises(DivergenceError, match="diverged at step 2"):
+            checkpoints.save()
+        assert checkpoints._finite.bad_groups()
+        assert checkpoints.restore() == 1
+        assert not checkpoints._finite.bad_groups()
+    assert np.isfinite(model.encoder.get_weights()[0]).all()
 
 
 def test_replicas_get_the_rows_of_the_global_batch_in_order(two_replicas):

@@ -29,10 +29,13 @@ from tests.runs import (
     trained_apart,
     wait_for,
 )
-from tf_sintrovae import callbacks, export, training, workdir
+from tf_sintrovae import callbacks, export, history, training, workdir
+from tf_sintrovae.config import read_config
 from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.training import Schedule
+from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.run_state import RunState
+from tf_sintrovae.schedule import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_signals_save_within_the_epoch_and_the_run_ends_bit_identical(
         assert final_step(tmp_path) == step
     trained(tmp_path, **PLANE)
     assert_same_state(tmp_path, straight)
-    rows = callbacks.read_history(tmp_path / "history.jsonl")
+    rows = history.read_history(tmp_path / "history.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
 
@@ -137,10 +140,29 @@ def test_no_more_is_trained_once_the_epochs_are_done(epochs, finished, straight)
 
 
 def test_a_run_that_is_extended_equals_the_straight_one(tmp_path, straight):
-    """Ending exactly at the hand-over and at the change of stage, then asking for more epochs."""
-    for epochs in (2, 3, 6):
+    """Ending exactly at the hand-over, and within the second stage, then asking for more epochs."""
+    for epochs in (2, 4, 6):
         trained(tmp_path, epochs=epochs, **PLANE)
     assert_same_state(tmp_path, straight)
+
+
+def test_a_plain_vae_keeps_its_vamp_prior_until_it_is_extended(tmp_path, straight, caplog):
+    """It ends after the scheduled hand-over, which then comes late, and is said to."""
+    model = trained(tmp_path, epochs=3, **PLANE)
+    assert not model.prior.handed_over
+    assert caplog.text == ""
+    model = trained(tmp_path, epochs=4, **PLANE)
+    assert model.prior.handed_over
+    assert model.stage == "introspective"
+    assert np.isfinite(model.prior.mixture.max_logvar.numpy()).all()
+    assert "a free mixture at step 9, not at step 6" in caplog.text
+    assert state_value(tmp_path, "hand_over_step") == 9
+    assert straight["state/hand_over_step/.ATTRIBUTES/VARIABLE_VALUE"] == 6
+
+
+def state_value(folder, name):
+    """A value of the run's state in the newest checkpoint."""
+    return final_state(folder)[f"state/{name}/.ATTRIBUTES/VARIABLE_VALUE"]
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
@@ -174,29 +196,204 @@ def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):
         path.write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"none of the checkpoints .* --overwrite"):
         trained(finished, **PLANE)
-    assert len(callbacks.read_history(finished / "history.jsonl")) == 6
+    assert len(history.read_history(finished / "history.jsonl")) == 6
 
 
-def test_divergence_is_an_error_and_saves_nothing(tmp_path):
-    """The data become NaN in the second epoch."""
-    config = dataclasses.replace(TINY, workdir=str(tmp_path), **PLANE)
-    source = registry.load(config.dataset)
-    batches = source.train_batches
+# Other data, other settings ---------------------------------------------------------------------------
 
-    def poisoned(batch_size, seed, start_step=0):
-        def poison(step, example):
-            return tf.where(step < 3 - start_step, example[0], float("nan")), example[1]
 
-        return batches(batch_size, seed, start_step).enumerate().map(poison)
-
-    source.train_batches = poisoned
+def test_other_data_are_refused_and_nothing_is_lost(finished, straight):
+    config = dataclasses.replace(TINY, workdir=str(finished), epochs=8, **PLANE)
     with (
         workdir.opened(config) as opened,
-        pytest.raises(UserError, match=r"training diverged in epoch 2: .* not finite"),
+        pytest.raises(UserError, match=r"data are not those .*content has changed.*--overwrite"),
     ):
-        training.train(config, source, opened)
+        training.train(config, registry.load("rings"), opened)
+    assert_same_state(finished, straight)
+
+
+def test_another_length_of_the_epochs_is_refused(finished):
+    """Also where no settings are there to compare with: the checkpoint itself knows."""
+    (finished / "config.json").unlink()
+    with pytest.raises(UserError, match=r"has 3 steps an epoch, data and settings now give 6"):
+        trained(finished, **PLANE | {"steps_per_epoch": 6})
+
+
+def test_clipping_switched_later_takes_effect_and_is_recorded(finished):
+    history.append(finished / "history.jsonl", {"event": "diverged", "step": 17, "terms": ["kl"]})
+    for on in (False, True):
+        model = trained(finished, clip_variance=on, **PLANE)
+        assert np.isfinite(model.prior.mixture.max_logvar.numpy()).all() == on
+    np.testing.assert_array_equal(
+        model.prior.mixture.max_logvar, np.max(model.prior.mixture.logvar.numpy(), axis=0)
+    )
+    changes = history.read_events(finished / "history.jsonl")[1:]
+    assert changes == [
+        {"event": "settings", "step": 18, "changed": {"clip_variance": [True, False]}},
+        {"event": "settings", "step": 18, "changed": {"clip_variance": [False, True]}},
+    ]
+
+
+def test_the_epochs_that_were_trained():
+    source = registry.load("digits")
+    assert training.trained_epochs(TINY, source, 18) == 6
+    assert training.trained_epochs(TINY, source, 17) == 5
+    assert training.trained_epochs(dataclasses.replace(TINY, steps_per_epoch=None), source, 22) == 2
+
+
+# Divergence -----------------------------------------------------------------------------------------
+
+
+def poison_data(monkeypatch, step):
+    """The data of the plane are NaN from `step` on."""
+    kind = type(registry.load("8gaussians"))
+    batches = kind.train_batches
+
+    def poisoned(self, batch_size, seed, start_step=0, *shards):
+        def poison(index, example):
+            return tf.where(index < step - start_step, example[0], float("nan")), example[1]
+
+        return batches(self, batch_size, seed, start_step, *shards).enumerate().map(poison)
+
+    monkeypatch.setattr(kind, "train_batches", poisoned)
+
+
+def poison_loss(monkeypatch, step):
+    """The KL of the step after `step` is infinite."""
+    original = SoftIntroVAE.vae_step
+
+    def poisoned(self, x, noise):
+        values = original(self, x, noise)
+        return values | {"kl": tf.where(self.step.value == step, np.inf, values["kl"])}
+
+    monkeypatch.setattr(SoftIntroVAE, "vae_step", poisoned)
+
+
+def poison_gradient(monkeypatch, step, above=0.0):
+    """The decoder's gradient of the step after `step` is NaN while the rate is more than `above`."""
+    original = SoftIntroVAE._apply
+
+    def poisoned(self, source, *players):
+        rate = self.decoder_optimizer.learning_rate.value
+        bad = (self.step.value == step) & (rate > above)
+        factor = tf.where(bad, float("nan"), 1.0)
+        changed = [
+            (o, [g * factor for g in grads] if o is self.decoder_optimizer else grads, variables)
+            for o, grads, variables in players
+        ]
+        original(self, source, *changed)
+
+    monkeypatch.setattr(SoftIntroVAE, "_apply", poisoned)
+
+
+@pytest.mark.parametrize(
+    ("poison", "step", "message", "kept"),
+    [
+        (poison_data, 4, "step 5: rec, kl, loss not finite; the last good checkpoint .step 3", 3),
+        (poison_loss, 7, "step 8: kl not finite; the last good checkpoint .step 6", 6),
+        (
+            poison_gradient,
+            5,
+            "step 6: weights of the decoder, decoder's optimizer not finite; .*3",
+            3,
+        ),
+        (poison_data, 1, "step 2: rec, kl, loss not finite; there is no checkpoint yet: ", None),
+    ],
+)
+def test_a_divergence_names_step_and_terms_and_saves_nothing(
+    poison, step, message, kept, tmp_path, monkeypatch
+):
+    poison(monkeypatch, step)
+    with pytest.raises(UserError, match=f"^training diverged at {message}"):
+        trained(tmp_path, **PLANE)
+    assert (final_step(tmp_path) if kept else None) == kept
+    [event] = history.read_events(tmp_path / "history.jsonl")
+    assert (event["event"], event["step"]) == ("diverged", int(message[5]))
+
+
+def test_a_signal_after_a_nan_saves_nothing(tmp_path, monkeypatch):
+    poison_data(monkeypatch, 3)
+    signal_at(4, signal.SIGTERM, monkeypatch)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(UserError, match=r"diverged at step 4: .*checkpoint \(step 3\) is kept"):
+        trained(tmp_path, **PLANE)
     assert final_step(tmp_path) == 3
-    assert len(callbacks.read_history(tmp_path / "history.jsonl")) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_after_a_divergence_the_rest_may_be_trained_with_other_settings(tmp_path, monkeypatch):
+    with monkeypatch.context() as context:
+        poison_data(context, 4)
+        with pytest.raises(UserError, match="diverged"):
+            trained(tmp_path, epochs=2, **PLANE)
+    model = trained(tmp_path, epochs=2, learning_rate=1e-5, **PLANE)
+    assert int(model.step.numpy()) == 6
+    assert float(model.encoder_optimizer.learning_rate.numpy()) == pytest.approx(1e-5)
+    assert history.read_events(tmp_path / "history.jsonl")[1:] == [
+        {"event": "settings", "step": 3, "changed": {"learning_rate": [2e-4, 1e-5]}}
+    ]
+    assert read_config(tmp_path).learning_rate == 1e-5
+    assert "--learning_rate=1e-05\n" in (tmp_path / "flags.txt").read_text()
+
+
+@pytest.mark.parametrize("precision", ["off", "float16"])
+def test_a_rollback_halves_all_rates_for_good(precision, tmp_path, monkeypatch, caplog):
+    """Across the change of stage: back to before it, and then through it again."""
+    poison_gradient(monkeypatch, 10, above=1.5e-4)
+    if precision == "float16":  # a gradient that is not finite is left out there; the loss is not
+        poison_loss_at_high_rate(monkeypatch, 10)
+    settings = PLANE | {"mixed_precision": precision, "on_nonfinite": "rollback"}
+    model = trained(tmp_path, epochs=4, **settings)
+    assert (int(model.step.numpy()), model.stage) == (12, "introspective")
+    assert np.isfinite(model.prior.mixture.max_logvar.numpy()).all()
+    rollback = history.read_events(tmp_path / "history.jsonl")[1]
+    assert (rollback["event"], rollback["to"], rollback["rate_factor"]) == ("rollback", 9, 0.5)
+    assert (
+        "back to the checkpoint of step 9, with all rates halved (rollback 1 of 3)" in caplog.text
+    )
+    assert state_value(tmp_path, "introspection_step") == 9
+    model = trained(tmp_path, epochs=5, **settings)
+    for optimizer in model.optimizers:
+        assert float(optimizer.learning_rate.numpy()) == pytest.approx(1e-4)
+    if precision == "float16":
+        assert all(float(o.dynamic_scale.numpy()) >= 1.0 for o in model.optimizers)
+    assert state_value(tmp_path, "rollbacks") == 1
+
+
+def poison_loss_at_high_rate(monkeypatch, step):
+    """The encoder's loss of the step after `step` is NaN while the rate is not halved."""
+    original = SoftIntroVAE.encoder_step
+
+    def poisoned(self, x, noise):
+        losses, posterior = original(self, x, noise)
+        rate = self.encoder_optimizer.learning_rate.value
+        bad = (self.step.value == step) & (rate > 1.5e-4)
+        loss = tf.where(bad, float("nan"), losses["encoder_loss"])
+        return losses | {"encoder_loss": loss}, posterior
+
+    monkeypatch.setattr(SoftIntroVAE, "encoder_step", poisoned)
+
+
+def test_rollbacks_that_do_not_help_end(tmp_path, monkeypatch):
+    poison_data(monkeypatch, 4)
+    with pytest.raises(UserError, match=r"2 rollbacks did not help, --max_rollbacks=2; .*step 3"):
+        trained(tmp_path, on_nonfinite="rollback", max_rollbacks=2, **PLANE)
+    events = history.read_events(tmp_path / "history.jsonl")
+    assert [e.get("rate_factor") for e in events] == [None, 0.5, None, 0.25, None]
+    assert final_step(tmp_path) == 3
+
+
+def test_new_rates_hold_as_they_are_given():
+    state = RunState()
+    state.adopt_rates((1e-3, 1e-3, 1e-4))
+    state.rollbacks.assign(2)
+    state.adopt_rates((1e-3, 1e-3, 1e-4))
+    assert state.rate_factor == 0.25
+    state.adopt_rates((1e-3, 1e-3, 2e-4))
+    assert state.rate_factor == 1.0
+
+
+# Several steps in a call ----------------------------------------------------------------------------
 
 
 def test_several_steps_in_one_call_change_nothing(straight, tmp_path):
@@ -209,6 +406,20 @@ def test_several_steps_in_one_call_must_fill_the_epoch(tmp_path):
         trained(tmp_path, steps_per_execution=2, **PLANE)
     with pytest.raises(UserError, match=r"steps_per_execution=6 does not .* the 15 steps trained"):
         training._check_execution(dataclasses.replace(TINY, steps_per_execution=6), 6, 15)
+
+
+def test_rates_must_not_change_within_a_call():
+    def check(*milestones, step=0):
+        config = dataclasses.replace(TINY, steps_per_execution=3, lr_milestones=milestones)
+        training._check_execution(config, 3, step)
+
+    with pytest.raises(
+        UserError, match=r"lr_milestones=4 lies inside a call .*=3.* multiples of 3"
+    ):
+        check(3, 4)
+    check(3, 6)
+    check(4, step=6)  # long past
+    check(19)  # after the end
 
 
 # The schedule ---------------------------------------------------------------------------------------
@@ -234,15 +445,18 @@ class RecordingModel:
 
 def run_schedule(schedule, stops):
     """Steps trained in each state, over a run that stops (and is resumed) at `stops`."""
-    states, step = [], 0
+    states, step, kept = [], 0, (False, "vae")
     for stop in sorted({s for s in stops if s < schedule.total} | {schedule.total}):
         model = RecordingModel()
-        schedule.resume(model, step)
+        model.handed_over, model.stage = kept
         for start, end in schedule.segments(step):
-            schedule.enter(model, start)
-            last = min(end, stop)
-            states += [(model.handed_over, model.stage)] * (last - start)
-            if last == stop:
+            kept = model.handed_over, model.stage  # a checkpoint at a change is from before it
+            if start >= stop:
+                break
+            schedule.enter(model, RunState(), start)
+            kept = model.handed_over, model.stage
+            states += [kept] * (min(end, stop) - start)
+            if end >= stop:
                 break
         step = stop
     return states
@@ -268,33 +482,35 @@ def test_the_schedules_of_other_settings_by_hand():
     assert of(prior="standard_normal") == Schedule(None, 9, 18)
     assert of(prior_player="encoder") == Schedule(None, 9, 18)
     assert of(prior_player="none") == Schedule(6, 9, 18)
-    plain = of(vae_epochs=9)
-    assert plain == Schedule(24, 27, 18)
+    assert of(vae_epochs=5) == Schedule(12, 15, 18)
+    plain = of(vae_epochs=6)
+    assert plain == Schedule(None, 18, 18)  # algorithm.md: to the end with its VampPrior
     assert list(plain.segments(4)) == [(4, 18)]  # no change lies before the end
 
 
 @pytest.mark.parametrize(
-    ("step", "handed_over", "stage"),
+    ("step", "changes"),
     [
-        (0, False, "vae"),
-        (5, False, "vae"),
-        (6, False, "vae"),  # the checkpoint is from before the change
-        (7, True, "vae"),
-        (9, True, "vae"),
-        (10, True, "introspective"),
-        (18, True, "introspective"),
+        (5, []),
+        (6, ["hand_over"]),
+        (8, ["hand_over"]),  # late
+        (9, ["hand_over", "introspection"]),
+        (18, ["hand_over", "introspection"]),
     ],
 )
-def test_a_checkpoint_is_resumed_in_its_state(step, handed_over, stage):
-    model = RecordingModel()
-    Schedule(6, 9, 18).resume(model, step)
-    assert (model.handed_over, model.stage) == (handed_over, stage)
-    assert model.changes == []  # values come from the checkpoint
+def test_all_changes_that_are_due_are_made_once_and_noted(step, changes):
+    model, state = RecordingModel(), RunState()
+    Schedule(6, 9, 18).enter(model, state, step)
+    assert model.changes == changes
+    noted = [int(v.numpy()) for v in (state.hand_over_step, state.introspection_step)]
+    assert noted == [step if change in changes else -1 for change in ("hand_over", "introspection")]
+    Schedule(6, 9, 18).enter(model, state, step)
+    assert model.changes == changes
 
 
 def test_changes_at_one_step_come_in_order():
     model = RecordingModel()
-    Schedule(0, 0, 9).enter(model, 0)
+    Schedule(0, 0, 9).enter(model, RunState(), 0)
     assert model.changes == ["hand_over", "introspection"]
 
 

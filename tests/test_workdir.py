@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tf_sintrovae import workdir
+from tf_sintrovae import history, workdir
 from tf_sintrovae.config import Config, read_config
 from tf_sintrovae.errors import UserError
 
@@ -176,3 +176,102 @@ def test_a_text_is_the_old_one_until_the_new_one_is_complete(tmp_path, monkeypat
     assert path.read_text() == "old"
     workdir.write_atomically(path, "new")
     assert path.read_text() == "new"
+
+
+# After a divergence ---------------------------------------------------------------------------------
+
+TUNED = {
+    "learning_rate": 1e-5,
+    "prior_learning_rate": 1e-4,
+    "lr_milestones": (30,),
+    "beta_neg": 2.0,
+    "clip_variance": False,
+}
+
+
+def diverge(folder) -> None:
+    history.append(folder / "history.jsonl", {"event": "diverged", "step": 4, "terms": ["kl"]})
+
+
+def test_after_a_divergence_optimisation_may_change_from_a_step_on(tmp_path):
+    begin(tmp_path)
+    diverge(tmp_path)
+    before = contents(tmp_path)
+    with workdir.opened(config(tmp_path, epochs=9, **TUNED)) as opened:
+        assert set(opened.changes) == set(TUNED)
+        assert contents(tmp_path) == before  # the step is not known yet
+        opened.adopt_changes(config(tmp_path, epochs=9, **TUNED), 3)
+    assert read_config(tmp_path) == config(tmp_path, epochs=9, **TUNED)
+    [_, event] = history.read_events(tmp_path / "history.jsonl")
+    assert (event["event"], event["step"]) == ("settings", 3)
+    assert event["changed"]["beta_neg"] == [128.0, 2.0]
+    assert event["changed"]["lr_milestones"] == [[], [30]]
+    with workdir.opened(config(tmp_path, epochs=9, **TUNED)) as opened:
+        assert opened.changes == {}
+
+
+@pytest.mark.parametrize("changes", [{"seed": 5}, {"seed": 5, "learning_rate": 1e-5}])
+def test_after_a_divergence_what_shaped_the_weights_may_not(changes, tmp_path):
+    begin(tmp_path)
+    diverge(tmp_path)
+    with (
+        pytest.raises(UserError, match=r"other settings: seed=5 \(was 0\);"),
+        workdir.opened(config(tmp_path, **changes)),
+    ):
+        pass
+
+
+def test_every_tunable_and_changeable_setting_exists():
+    names = {field.name for field in dataclasses.fields(Config)}
+    assert names >= workdir.TUNABLE | workdir.CHANGEABLE
+    assert not workdir.TUNABLE & workdir.CHANGEABLE
+
+
+# The data of a run ----------------------------------------------------------------------------------
+
+DATA = {"count": 700, "shape": [8, 8, 1], "content": "aa"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"count": 800}, "began with: count 700 -> 800; give"),
+        ({"count": None}, "count 700 -> endless; give"),
+        ({"shape": [2]}, "shape 8x8x1 -> 2; give"),
+        ({"content": "bb"}, "their content has changed; give"),
+        ({"count": 800, "content": "bb"}, "count 700 -> 800, their content has changed; give"),
+    ],
+)
+def test_other_data_than_before_are_refused_with_what_changed(changes, message, tmp_path):
+    with workdir.opened(config(tmp_path)) as opened:
+        opened.check_data(DATA)
+    begin(tmp_path)
+    with workdir.opened(config(tmp_path)) as opened:
+        opened.check_data(DATA)
+        with pytest.raises(UserError, match=f"{message} .*--overwrite"):
+            opened.check_data(DATA | changes)
+        opened.check_data(DATA)
+    with workdir.opened(config(tmp_path, overwrite=True)) as opened:
+        opened.check_data(DATA | changes)
+
+
+def test_data_bind_a_run_only_once_it_has_trained(tmp_path):
+    for count in (700, 800):
+        with workdir.opened(config(tmp_path)) as opened:
+            opened.check_data(DATA | {"count": count})
+    begin(tmp_path)
+    (tmp_path / "data.json").unlink()  # as of a version that did not keep it
+    for _ in range(2):
+        with workdir.opened(config(tmp_path)) as opened:
+            opened.check_data(DATA)
+
+
+@pytest.mark.parametrize("content", ["", "{", "7"])
+def test_a_damaged_fingerprint_is_named(content, tmp_path):
+    begin(tmp_path)
+    (tmp_path / "data.json").write_text(content)
+    with (
+        workdir.opened(config(tmp_path)) as opened,
+        pytest.raises(UserError, match=r"data\.json cannot be read: .*--overwrite"),
+    ):
+        opened.check_data(DATA)

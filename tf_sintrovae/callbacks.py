@@ -1,24 +1,19 @@
 """What happens around training: progress, logs, checkpoints, pictures, rates, stopping."""
 
-import contextlib
 import datetime
-import json
-import math
-import os
 import pathlib
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_sintrovae import divergence, history
 from tf_sintrovae.checkpoints import Checkpoints
-from tf_sintrovae.errors import UserError
 
 _TERMINAL_SECONDS = 0.1  # between redrawn lines
 
@@ -36,11 +31,18 @@ class LearningRates(keras.callbacks.Callback):
     Args:
         rates: of encoder, decoder and prior at the start.
         milestones: optimizer steps.
+        factor: gives what all rates are multiplied by; asked when training begins.
     """
 
-    def __init__(self, rates: Sequence[float], milestones: Sequence[int]):
+    def __init__(
+        self,
+        rates: Sequence[float],
+        milestones: Sequence[int],
+        factor: Callable[[], float] = lambda: 1.0,
+    ):
         super().__init__()
         self._rates = rates
+        self._factor = factor
         self._milestones = milestones
         self._step = 0
         self._divisions = None
@@ -48,6 +50,7 @@ class LearningRates(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Takes the step from the model."""
         self._step = int(self.model.step.numpy())
+        self._scale = self._factor()
         self._divisions = None
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -56,28 +59,44 @@ class LearningRates(keras.callbacks.Callback):
         if divisions != self._divisions:
             self._divisions = divisions
             for optimizer, rate in zip(self.model.optimizers, self._rates, strict=True):
-                optimizer.learning_rate = rate * 0.1**divisions
+                optimizer.learning_rate = rate * self._scale * 0.1**divisions
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts the steps of one call of the training function."""
         self._step += self.model.steps_per_execution
 
 
-class StopOnNaN(keras.callbacks.Callback):
-    """Ends training when a loss is not finite; the checkpoints of before stay."""
+class StopOnDivergence(keras.callbacks.Callback):
+    """Ends training when a step's losses were not finite, which the model notes.
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Checks the epoch's means.
+    Reading the note waits for the step, so that it is done now and then, and before anything is recorded.
+
+    Args:
+        seconds: between two looks within an epoch.
+    """
+
+    def __init__(self, seconds: float = 1.0):
+        super().__init__()
+        self._seconds = seconds
+        self._looked_at = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks if it is time.
 
         Raises:
-            UserError: a mean that is NaN or infinite.
+            DivergenceError: losses were not finite.
         """
-        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
-        if bad:
-            raise UserError(
-                f"training diverged in epoch {epoch + 1}: {', '.join(bad)} is not finite; the last "
-                "checkpoint is kept; try a lower learning_rate, or check the data"
-            )
+        if time.monotonic() - self._looked_at >= self._seconds:
+            self.on_epoch_end(None)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Looks.
+
+        Raises:
+            DivergenceError: losses were not finite.
+        """
+        divergence.check_losses(self.model)
+        self._looked_at = time.monotonic()
 
 
 class SaveCheckpoints(keras.callbacks.Callback):
@@ -117,7 +136,9 @@ class StopOnSignal(keras.callbacks.Callback):
         self._previous = {}
 
     def on_train_begin(self, logs=None):
-        """Takes over the signals."""
+        """Takes over the signals, unless an attempt that diverged has left them here."""
+        if self._previous:
+            return
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._ask)
 
@@ -127,7 +148,7 @@ class StopOnSignal(keras.callbacks.Callback):
         Raises:
             Stopped: a signal came after the last step; `SaveCheckpoints` has saved it.
         """
-        self._release()
+        self.release()
         if self._asked is not None:
             raise Stopped(self._where())
 
@@ -145,18 +166,21 @@ class StopOnSignal(keras.callbacks.Callback):
 
         Raises:
             Stopped: a signal came.
+            DivergenceError: a signal came, but what was to be saved is not finite.
         """
         if self._asked is not None:
-            self._release()
             self._checkpoints.save()
+            self.release()
             raise Stopped(self._where())
+
+    def release(self) -> None:
+        """Gives the signals back, if they were taken."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
 
     def _where(self) -> str:
         return f"stopped at step {int(self.model.step.numpy())}"
-
-    def _release(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
 
     def _ask(self, number, frame):
         self._asked = number
@@ -178,27 +202,7 @@ class History(keras.callbacks.Callback):
         """Writes a line."""
         values = {name: float(value) for name, value in (logs or {}).items()}
         line = {"epoch": epoch + 1, "step": int(self.model.step.numpy()), "stage": self.model.stage}
-        with open(self._path, "a+b") as file:
-            if _ends_within_a_line(file):  # a killed process was writing it
-                file.write(b"\n")
-            file.write(json.dumps(line | values).encode() + b"\n")
-
-
-def _ends_within_a_line(file: BinaryIO) -> bool:
-    if file.seek(0, os.SEEK_END) == 0:
-        return False
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) != b"\n"
-
-
-def read_history(path: pathlib.Path) -> list[dict]:
-    """The lines that `History` wrote, in order of epochs; of two for one epoch the later."""
-    rows = {}
-    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
-        with contextlib.suppress(ValueError):  # the line that a killed process was writing
-            row = json.loads(line)
-            rows[row["epoch"]] = row
-    return [rows[epoch] for epoch in sorted(rows)]
+        history.append(self._path, line | values)
 
 
 class Summaries(keras.callbacks.TensorBoard):

@@ -163,6 +163,12 @@ class Config:
     checkpoint_seconds: float = _setting(
         30.0, "least time between checkpoints; they are taken at ends of epochs", least=0.0
     )
+    on_nonfinite: str = _setting(
+        "stop",
+        "after a divergence: stop, or go back to the last checkpoint with all rates halved",
+        choices=("stop", "rollback"),
+    )
+    max_rollbacks: int = _setting(3, "so many times at most, then stop", least=0)
     overwrite: bool = _setting(False, "start afresh where the workdir already holds a run")
 
     def __post_init__(self):

@@ -71,17 +71,18 @@ def run(settings: config.Config, folder, open_settings: Collection[str] = frozen
         print(f"{stopped}; a checkpoint is saved, the same command continues from it")
         sys.exit(STOPPED_EXIT_CODE)
     print(f"trained to step {int(model.step.numpy())} in {_duration(start)}")
+    epoch = training.trained_epochs(settings, source, int(model.step.numpy()))
 
     clip = (0.0, 1.0) if source.is_image else None
     if settings.export:
-        info = {"dataset": source.name, "epoch": settings.epochs}
+        info = {"dataset": source.name, "epoch": epoch}
         info["settings"] = json.loads(settings.to_json())
         servable = export.export(model, folder.saved_model, clip_images=clip, info=info)
     else:
         servable = export.Servable(model, clip)
     failed = _draw(settings, folder, source, servable)
     if settings.evaluate:
-        failed += _evaluate(settings, folder, source, model, servable)
+        failed += _evaluate(settings, folder, source, model, servable, epoch)
     _say_where(settings, folder)
     command.end_incomplete(failed)
 
@@ -94,25 +95,25 @@ def _announce(settings, folder, source) -> None:
 
 def _draw(settings, folder, source, servable) -> list[str]:
     """Draws all pictures; returns the name of what failed."""
-    from tf_sintrovae import callbacks, evaluation, plots
+    from tf_sintrovae import evaluation, history, plots
 
     try:
-        history = callbacks.read_history(folder.history)
-        plots.draw_figures(servable.signatures, source, history, folder.figures, settings.seed)
+        losses = history.read_history(folder.history)
+        plots.draw_figures(servable.signatures, source, losses, folder.figures, settings.seed)
     except Exception as error:  # pictures are not worth the measures
         print(f"pictures failed: {evaluation.in_one_line(error)}")
         return ["pictures"]
     return []
 
 
-def _evaluate(settings, folder, source, model, servable) -> list[str]:
+def _evaluate(settings, folder, source, model, servable, epoch) -> list[str]:
     """Measures, prints and writes; returns the names of measures that failed."""
     from tf_sintrovae import evaluation, report
 
     start, step = time.monotonic(), int(model.step.numpy())
 
     def results(outcome):
-        return report.results(outcome, source, settings.seed, step, settings.epochs)
+        return report.results(outcome, source, settings.seed, step, epoch)
 
     try:
         outcome = evaluation.measure(

@@ -30,6 +30,8 @@ _METRICS = {
         "assignment_entropy",
     ),
 }
+# Of all stages; a term's place is its bit in `SoftIntroVAE.diverged`.
+_TERMS = tuple(dict.fromkeys(name for names in _METRICS.values() for name in names))
 
 
 class SoftIntroVAE(keras.Model):
@@ -51,6 +53,8 @@ class SoftIntroVAE(keras.Model):
     Attributes:
         stage: 'vae' or 'introspective'; may be set between calls of `fit`.
         step: int64 variable, training steps taken.
+        diverged: int64 variable [2], `step` after the first step whose losses were not all finite, and a bit
+            for each loss that was not; zeros while all are. `divergence` reads it.
         example_shape: shape of one example.
 
     Raises:
@@ -96,8 +100,15 @@ class SoftIntroVAE(keras.Model):
             trainable=False,
             aggregation="only_first_replica",
         )
-        names = dict.fromkeys(name for names in _METRICS.values() for name in names)
-        self._trackers = {name: keras.metrics.Mean(name) for name in names}
+        self.diverged = self.add_weight(
+            name="diverged",
+            shape=(2,),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self._trackers = {name: keras.metrics.Mean(name) for name in _TERMS}
         self._stage = "vae"
         self.built = True
 
@@ -114,6 +125,13 @@ class SoftIntroVAE(keras.Model):
             raise ValueError(f"stage {stage!r}: expected one of {STAGES}")
         self._stage = stage
         self.retrace()
+
+    @property
+    def divergence(self) -> tuple[int, list[str]] | None:
+        """The first training step, counted from 1, whose losses were not finite, and which; None without."""
+        step, bits = map(int, self.diverged.numpy())
+        terms = [name for bit, name in enumerate(_TERMS) if bits >> bit & 1]
+        return (step, terms) if terms else None
 
     @property
     def latent_dim(self) -> int:
@@ -137,7 +155,10 @@ class SoftIntroVAE(keras.Model):
         self.retrace()
 
     def start_introspection(self) -> None:
-        """Ends the VAE stage: freezes the clipping range and switches to the introspective losses."""
+        """Ends the VAE stage: freezes the clipping range and switches to the introspective losses.
+
+        Once it has ended, another call changes nothing, unless the prior's `clip_variance` has changed.
+        """
         if self.prior_player == "decoder":
             self.prior.start_introspection()
         self.stage = "introspective"
@@ -206,9 +227,9 @@ class SoftIntroVAE(keras.Model):
             values, posterior = self.encoder_step(x, noise.encoder_player())
             values |= self.decoder_prior_step(x, posterior, noise.decoder_player())
         self.step.assign_add(1)
-        for name in _METRICS[self.stage]:
-            self._trackers[name].update_state(values[name])
-        return {name: self._trackers[name].result() for name in _METRICS[self.stage]}
+        means = {name: tf.reduce_mean(values[name]) for name in _METRICS[self.stage]}
+        self._note_divergence(means)
+        return self._track(means, x)
 
     def test_step(self, data) -> dict[str, tf.Tensor]:
         """The VAE loss and its terms on a batch, in inference mode."""
@@ -221,10 +242,23 @@ class SoftIntroVAE(keras.Model):
         )
         rec = objectives.reconstruction_error(x, reconstruction)
         kl, _ = self._kl(mean, logvar, noise.kl, prior)
-        values = {"loss": objectives.vae_loss(rec, kl, self.objective), "rec": rec, "kl": kl}
-        for name, value in values.items():
-            self._trackers[name].update_state(value)
-        return {name: self._trackers[name].result() for name in values}
+        loss = objectives.vae_loss(rec, kl, self.objective)
+        return self._track({"loss": loss, "rec": tf.reduce_mean(rec), "kl": tf.reduce_mean(kl)}, x)
+
+    def _track(self, means: dict[str, tf.Tensor], x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Takes a batch's means into the running ones, which it returns; a partial batch counts as such."""
+        for name, value in means.items():
+            self._trackers[name].update_state(value, sample_weight=tf.shape(x)[0])
+        return {name: self._trackers[name].result() for name in means}
+
+    def _note_divergence(self, means: dict[str, tf.Tensor]) -> None:
+        """Notes the first step at which a mean, on any replica, is not finite; the step goes on."""
+        finite = tf.math.is_finite(tf.stack(list(means.values())))
+        bad = tf.cast(_on_any_replica(~finite), tf.int64)
+        bits = tf.constant([1 << _TERMS.index(name) for name in means], tf.int64)
+        now = tf.stack([self.step.value, tf.reduce_sum(bad * bits)])
+        noted = tf.convert_to_tensor(self.diverged.value)
+        self.diverged.assign(tf.where(noted[1] == 0, now, noted))
 
     # The players' steps ----------------------------------------------------------------------------
     #
@@ -485,6 +519,14 @@ def _has_batch_norm(network: keras.Model) -> bool:
 
 def _num_replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _on_any_replica(flags: tf.Tensor) -> tf.Tensor:
+    """Whether each of the flags is set on any replica."""
+    if _num_replicas() == 1:
+        return flags
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(flags, tf.float32)) > 0
 
 
 def _rescaled(grads, source, optimizer):

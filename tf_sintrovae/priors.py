@@ -48,7 +48,10 @@ class Prior(keras.layers.Layer, abc.ABC):
     Attributes:
         num_components: K.
         latent_dim: L.
+        handed_over: whether a free mixture has taken over from a VampPrior.
     """
+
+    handed_over = False
 
     def __init__(
         self, num_components: int, latent_dim: int, name: str = "prior", dtype: str | None = None
@@ -66,6 +69,11 @@ class Prior(keras.layers.Layer, abc.ABC):
     def active_variables(self) -> list[keras.Variable]:
         """The variables that the prior player trains at present."""
         return self.trainable_variables
+
+    @property
+    def limits(self) -> list[keras.Variable]:
+        """The variables in which an infinity means that there is no limit."""
+        return []
 
     @abc.abstractmethod
     def parameters(self, encoder=None, training: bool = False) -> MixtureParameters:
@@ -85,7 +93,7 @@ class Prior(keras.layers.Layer, abc.ABC):
         return self.from_parameters(self.parameters(encoder))
 
     def start_introspection(self) -> None:
-        """Called once, at the end of the VAE stage."""
+        """Called at the end of the VAE stage, and when a run is resumed after it."""
 
 
 class StandardNormalPrior(Prior):
@@ -198,6 +206,11 @@ class MixturePrior(Prior):
             trainable=False,
         )
 
+    @property
+    def limits(self) -> list[keras.Variable]:
+        """The least and greatest log-variances, [L] each; infinite until introspection starts."""
+        return [self.min_logvar, self.max_logvar]
+
     def parameters(self, encoder=None, training=False) -> MixtureParameters:
         """The free parameters, log-variances clipped once `start_introspection` was called."""
         logvar = soft_clip(
@@ -216,8 +229,14 @@ class MixturePrior(Prior):
         self.logits.assign(parameters.logits)
 
     def start_introspection(self) -> None:
-        """Freezes the range of each dimension's log-variances over the components, if clipping is on."""
-        if self.clip_variance:
+        """Freezes the range of each dimension's log-variances over the components, if clipping is on.
+
+        A range that is frozen stays as it is. Where clipping is off, a range of before is dropped.
+        """
+        if not self.clip_variance:
+            self.min_logvar.assign(tf.fill((self.latent_dim,), -np.inf))
+            self.max_logvar.assign(tf.fill((self.latent_dim,), np.inf))
+        elif not np.isfinite(self.max_logvar.numpy()).any():
             self.min_logvar.assign(tf.reduce_min(self.logvar.value, axis=0))
             self.max_logvar.assign(tf.reduce_max(self.logvar.value, axis=0))
 
@@ -247,6 +266,11 @@ class WarmStartedMixturePrior(Prior):
     def active(self) -> Prior:
         """The prior in force."""
         return self.mixture if self.handed_over else self.vamp
+
+    @property
+    def limits(self) -> list[keras.Variable]:
+        """The mixture's."""
+        return self.mixture.limits
 
     @property
     def active_variables(self) -> list[keras.Variable]:

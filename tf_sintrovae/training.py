@@ -1,65 +1,20 @@
 """Training: the stages of a run, resumed where it stopped."""
 
-import itertools
+import functools
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from tf_sintrovae import build, callbacks, objectives, plots, strategy
+from tf_sintrovae import build, callbacks, objectives, plots, recovery, strategy
 from tf_sintrovae.checkpoints import Checkpoints
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
+from tf_sintrovae.divergence import DivergenceError
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.schedule import Schedule
 from tf_sintrovae.workdir import Workdir
-
-
-class Schedule(NamedTuple):
-    """The steps at which a run changes.
-
-    Attributes:
-        hand_over: before this step the VampPrior becomes a free mixture; None: never.
-        introspection: before this step the introspective stage begins.
-        total: steps of the run.
-    """
-
-    hand_over: int | None
-    introspection: int
-    total: int
-
-    @classmethod
-    def of(cls, config: Config, steps_per_epoch: int) -> "Schedule":
-        """The schedule that the settings' epochs ask for."""
-        hand_over = config.hand_over_epoch
-        return cls(
-            None if hand_over is None else hand_over * steps_per_epoch,
-            config.vae_epochs * steps_per_epoch,
-            config.epochs * steps_per_epoch,
-        )
-
-    def segments(self, step: int) -> Iterator[tuple[int, int]]:
-        """The stretches `(start, end)` without a change that lie between `step` and the end."""
-        if step >= self.total:  # also when fewer epochs are asked for than were trained
-            return
-        changes = {change for change in (self.hand_over, self.introspection) if change is not None}
-        bounds = sorted({step, self.total} | {c for c in changes if step < c < self.total})
-        yield from itertools.pairwise(bounds)
-
-    def resume(self, model: SoftIntroVAE, step: int) -> None:
-        """Puts a model restored at `step` into the state that its checkpoint was taken in."""
-        if self.hand_over is not None and step > self.hand_over:
-            model.prior.handed_over = True
-        if step > self.introspection:
-            model.stage = "introspective"
-
-    def enter(self, model: SoftIntroVAE, step: int) -> None:
-        """Makes the changes that are due before `step`; checkpoints at `step` are from before them."""
-        if step == self.hand_over:
-            model.hand_over()
-        if step == self.introspection:
-            model.start_introspection()
 
 
 def train(config: Config, source: Source, workdir: Workdir) -> SoftIntroVAE:
@@ -74,9 +29,11 @@ def train(config: Config, source: Source, workdir: Workdir) -> SoftIntroVAE:
         The trained model, its batch-norm statistics re-estimated if the settings ask for it.
 
     Raises:
-        UserError: settings that do not suit data or devices, divergence, or unreadable checkpoints.
+        UserError: settings that do not suit data or devices, other data than before, divergence, or
+            checkpoints that cannot be read or written.
         Stopped: the user asked to stop; a checkpoint was saved.
     """
+    workdir.check_data(source.fingerprint())
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -91,35 +48,85 @@ def train(config: Config, source: Source, workdir: Workdir) -> SoftIntroVAE:
     return model
 
 
+def trained_epochs(config: Config, source: Source, step: int) -> int:
+    """The whole epochs that `step` steps are; the settings may ask for more, or for fewer."""
+    return step // _steps_per_epoch(config, source)
+
+
+def _steps_per_epoch(config: Config, source: Source) -> int:
+    return config.steps_per_epoch or source.steps_per_epoch(config.batch_size)
+
+
 def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
-    steps_per_epoch = config.steps_per_epoch or source.steps_per_epoch(config.batch_size)
+    """Restores, and trains until the end; after a divergence, from the last checkpoint on if asked for."""
+    steps_per_epoch = _steps_per_epoch(config, source)
     schedule = Schedule.of(config, steps_per_epoch)
-    step = checkpoints.restore()
+    restore = functools.partial(_restore, config, model, checkpoints, steps_per_epoch)
+    batches = functools.partial(strategy.training_batches, source, config, distribution)
+    step = restore()
     _check_execution(config, steps_per_epoch, step)
-    schedule.resume(model, step)
-    extras = _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model)
+    workdir.adopt_changes(config, step)
+    stop = callbacks.StopOnSignal(checkpoints)
+    around = _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model)
+    try:
+        while step is not None:
+            try:
+                _train_from(step, schedule, model, checkpoints.state, batches, [*around, stop])
+                step = None
+            except DivergenceError as error:
+                step = recovery.after(error, config, workdir, checkpoints, restore)
+    finally:
+        stop.release()
+
+
+def _restore(config, model, checkpoints, steps_per_epoch: int) -> int:
+    """Puts model and state where the newest checkpoint is, or at the start; returns the step."""
+    step, state = checkpoints.restore(), checkpoints.state
+    before = int(state.steps_per_epoch.numpy())
+    if step and before != steps_per_epoch:
+        raise UserError(
+            f"the run in {config.workdir} has {before} steps an epoch, data and settings now give "
+            f"{steps_per_epoch}: give it its own again, or --overwrite to start afresh"
+        )
+    state.steps_per_epoch.assign(steps_per_epoch)
+    state.adopt_rates(build.learning_rates(config))
+    if model.stage == "introspective":
+        model.start_introspection()  # in case that clip_variance has changed
+    return step
+
+
+def _train_from(step: int, schedule: Schedule, model, state, batches, around) -> None:
+    """Trains from `step` to the end, stage by stage; `batches(step)` is the stream from there on."""
+    steps_per_epoch = int(state.steps_per_epoch.numpy())
     for start, end in schedule.segments(step):
-        schedule.enter(model, start)
+        schedule.enter(model, state, start)
         for begin, stop, steps in _whole_epochs(start, end, steps_per_epoch):
-            first = max(start, begin * steps_per_epoch)
             model.fit(
-                strategy.training_batches(source, config, distribution, first),
+                batches(max(start, begin * steps_per_epoch)),
                 initial_epoch=begin,
                 epochs=stop,
                 steps_per_epoch=steps,
                 shuffle=False,
                 verbose=0,
-                callbacks=extras,
+                callbacks=around,
             )
 
 
 def _check_execution(config, steps_per_epoch: int, step: int) -> None:
-    """Refuses calls of several steps that would run past the end of an epoch."""
+    """Refuses calls of several steps that would run past the end of an epoch, or past a milestone."""
     size = config.steps_per_execution
     if steps_per_epoch % size or step % size:
         raise UserError(
             f"steps_per_execution={size} does not divide the {steps_per_epoch} steps of an epoch"
             f"{f' or the {step} steps trained' if step else ''}: give a divisor, or 1"
+        )
+    within = [
+        m for m in config.lr_milestones if m % size and step < m < config.epochs * steps_per_epoch
+    ]
+    if within:
+        raise UserError(
+            f"lr_milestones={within[0]} lies inside a call of steps_per_execution={size}, in which rates "
+            f"cannot change: give multiples of {size}, or a steps_per_execution that divides it"
         )
 
 
@@ -136,13 +143,16 @@ def _whole_epochs(start: int, end: int, steps_per_epoch: int) -> Iterator[tuple[
 def _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model) -> list:
     pictures = plots.Pictures(model, source, config.seed)
     return [
-        callbacks.StopOnNaN(),  # first: nothing below may save what is not finite
-        callbacks.LearningRates(build.learning_rates(config), config.lr_milestones),
+        callbacks.StopOnDivergence(),  # first: nothing below may record what is not finite
+        callbacks.LearningRates(
+            build.learning_rates(config),
+            config.lr_milestones,
+            lambda: checkpoints.state.rate_factor,
+        ),
         callbacks.History(workdir.history),
         callbacks.Summaries(workdir.tensorboard, pictures, every=max(1, config.epochs // 20)),
         callbacks.Progress(config.batch_size, schedule.total, steps_per_epoch),
         callbacks.SaveCheckpoints(checkpoints, config.checkpoint_seconds),
-        callbacks.StopOnSignal(checkpoints),
     ]
 
 
@@ -162,8 +172,7 @@ def refresh_batch_norm(
     """
     if not source.is_image:  # the networks for points have no batch norm
         return
-    epoch = config.steps_per_epoch or source.steps_per_epoch(config.batch_size)
-    steps = max(least_steps, epoch)
+    steps = max(least_steps, _steps_per_epoch(config, source))
 
     @tf.function
     def refresh(x, step):

@@ -3,11 +3,14 @@
 import contextlib
 import dataclasses
 import fcntl
+import json
 import os
 import pathlib
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
+from tf_sintrovae import history
 from tf_sintrovae.config import Config, read_config
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import full_disk_errors, recover_folder, remove_leftovers
@@ -28,15 +31,39 @@ CHANGEABLE = {
     "metrics",
     "export",
     "checkpoint_seconds",
+    "on_nonfinite",
+    "max_rollbacks",
     "overwrite",
+}
+# Settings that it may change for its rest, once it has diverged: they neither alter what there is to train
+# nor what the weights mean.
+TUNABLE = {
+    "clip_variance",
+    "responsibility_reg",
+    "beta_rec",
+    "beta_kl",
+    "beta_neg",
+    "alpha",
+    "gamma",
+    "gamma_r",
+    "num_mc_samples",
+    "learning_rate",
+    "prior_learning_rate",
+    "lr_milestones",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
-    """Paths inside the folder of a run."""
+    """Paths inside the folder of a run.
+
+    Attributes:
+        root: the folder.
+        changes: `{name: (value before, value now)}` of the `TUNABLE` settings that hold from now on.
+    """
 
     root: pathlib.Path
+    changes: dict[str, tuple] = dataclasses.field(default_factory=dict)
 
     @property
     def checkpoints(self) -> pathlib.Path:
@@ -55,8 +82,13 @@ class Workdir:
 
     @property
     def history(self) -> pathlib.Path:
-        """Losses, a JSON object an epoch; of two for one epoch the later holds."""
+        """Losses, a JSON object an epoch, and events (`tf_sintrovae.history`)."""
         return self.root / "history.jsonl"
+
+    @property
+    def data(self) -> pathlib.Path:
+        """The fingerprint of the training data."""
+        return self.root / "data.json"
 
     @property
     def results(self) -> pathlib.Path:
@@ -68,16 +100,59 @@ class Workdir:
         """The export."""
         return self.root / "saved_model"
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is a checkpoint; before it, nothing was trained that could be mixed up."""
+        return any(self.checkpoints.glob("*.index"))
+
+    def keep_settings(self, config: Config) -> None:
+        """Writes `config.json` and `flags.txt`, of which the latter continues the run."""
+        kept = dataclasses.replace(config, overwrite=False)
+        write_atomically(self.root / "config.json", kept.to_json())
+        write_atomically(self.root / "flags.txt", kept.to_flagfile())
+
+    def adopt_changes(self, config: Config, step: int) -> None:
+        """Records the settings in `changes`, which hold from `step` on; without any, nothing."""
+        if self.changes:
+            changed = {name: list(values) for name, values in self.changes.items()}
+            history.append(self.history, {"event": "settings", "step": step, "changed": changed})
+            self.keep_settings(config)
+
+    def check_data(self, fingerprint: dict[str, Any]) -> None:
+        """Keeps the fingerprint of the training data with the run, or compares it with the one kept.
+
+        Args:
+            fingerprint: of `tf_sintrovae.data.source.Source`.
+
+        Raises:
+            UserError: the run was trained on other data, or its fingerprint cannot be read.
+        """
+        before = _read_fingerprint(self.data) if self.is_trained else None
+        if before is None:
+            write_atomically(self.data, json.dumps(fingerprint, indent=2) + "\n")
+            return
+        names = [name for name in fingerprint if fingerprint[name] != before.get(name)]
+        if names:
+            text = ", ".join(
+                _difference(name, before.get(name), fingerprint[name]) for name in names
+            )
+            raise UserError(
+                f"the training data are not those that the run in {self.root} began with: {text}; give "
+                "it its data again, another --workdir, or --overwrite to start afresh"
+            )
+
 
 @contextlib.contextmanager
 def opened(config: Config) -> Iterator[Workdir]:
     """Makes or continues the folder of a run, and keeps other processes out of it meanwhile.
 
     Args:
-        config: names the folder; its settings must be those of the run already there, but for `CHANGEABLE`.
+        config: names the folder; its settings must be those of the run already there, but for `CHANGEABLE`
+            and, once it has diverged, `TUNABLE`.
 
     Yields:
-        The folder, with `config.json` and `flags.txt` written.
+        The folder, with `config.json` and `flags.txt` written, unless there are `changes`: then they are
+        left to `adopt_changes`, once it is known from which step on they hold.
 
     Raises:
         UserError: a folder that cannot be written, is in use, or holds a run with other settings.
@@ -87,13 +162,11 @@ def opened(config: Config) -> Iterator[Workdir]:
         _tidy(workdir)
         if config.overwrite:
             _clear(workdir)
-        if any(
-            workdir.checkpoints.glob("*.index")
-        ):  # else nothing was trained that could be mixed up
-            _check_same_run(config, read_config(workdir.root))
-        kept = dataclasses.replace(config, overwrite=False)  # flags.txt continues the run
-        write_atomically(workdir.root / "config.json", kept.to_json())
-        write_atomically(workdir.root / "flags.txt", kept.to_flagfile())
+        if workdir.is_trained:
+            changes = _changes(config, read_config(workdir.root), workdir.history)
+            workdir = dataclasses.replace(workdir, changes=changes)
+        if not workdir.changes:
+            workdir.keep_settings(config)
         for folder in (workdir.checkpoints, workdir.tensorboard, workdir.figures):
             folder.mkdir(exist_ok=True)
         yield workdir
@@ -138,18 +211,59 @@ def _clear(workdir: Workdir) -> None:
     """Removes what a run writes, and nothing else that may lie in the folder."""
     for folder in (workdir.checkpoints, workdir.tensorboard, workdir.figures, workdir.saved_model):
         shutil.rmtree(folder, ignore_errors=True)
-    for name in ("config.json", "flags.txt", workdir.history.name, workdir.results.name):
+    for name in (
+        "config.json",
+        "flags.txt",
+        workdir.data.name,
+        workdir.history.name,
+        workdir.results.name,
+    ):
         (workdir.root / name).unlink(missing_ok=True)
 
 
-def _check_same_run(config: Config, before: Config | None) -> None:
+def _changes(config: Config, before: Config | None, events: pathlib.Path) -> dict[str, tuple]:
+    """`{name: (before, now)}` of the `TUNABLE` settings that are new.
+
+    Raises:
+        UserError: others are new as well, or the run has never diverged.
+    """
     if before is None:
-        return
+        return {}
     old, new = dataclasses.asdict(before), dataclasses.asdict(config)
     changed = [name for name in new if new[name] != old[name] and name not in CHANGEABLE]
-    if changed:
-        text = ", ".join(f"{name}={new[name]} (was {old[name]})" for name in changed)
+    diverged = any(row["event"] == "diverged" for row in history.read_events(events))
+    refused = [name for name in changed if not (diverged and name in TUNABLE)]
+    if refused:
+        text = ", ".join(f"{name}={new[name]} (was {old[name]})" for name in refused)
         raise UserError(
             f"workdir {config.workdir} holds a run with other settings: {text}; give another "
             "--workdir, the same settings to continue it, or --overwrite to start afresh"
         )
+    return {name: (old[name], new[name]) for name in changed}
+
+
+def _read_fingerprint(path: pathlib.Path) -> dict[str, Any] | None:
+    """What `check_data` has kept; None where nothing was."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:  # a run of before there were fingerprints
+        return None
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read: restore it, remove it to take the data as they are, or start afresh "
+            "with --overwrite"
+        ) from error
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    """What has changed, in words; of a hash, that it has."""
+    if name == "content":
+        return "their content has changed"
+    return f"{name} {_plain(before)} -> {_plain(now)}"
+
+
+def _plain(value: Any) -> str:
+    """A count or a shape, in words."""
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    return "endless" if value is None else str(value)

@@ -165,3 +165,40 @@ def test_too_few_examples_for_a_batch_are_refused(source):
 def test_a_missing_test_split_is_named():
     with pytest.raises(UserError, match="'mine' has no test examples"):
         ArraySource("mine", np.zeros((4, 2))).examples("test")
+
+
+# Fingerprints ---------------------------------------------------------------------------------------
+
+
+def pictures(count=40, seed=0):
+    generator = np.random.default_rng(seed)
+    return generator.integers(0, 256, (count, 4, 4, 1), np.uint8), np.arange(count) % 3
+
+
+def test_a_fingerprint_is_of_the_values_that_training_sees():
+    x, y = pictures()
+    whole = ArraySource("bytes", x, y).fingerprint()
+    assert (whole["count"], whole["shape"]) == (40, [4, 4, 1])
+    floats = ArraySource("floats", x / np.float32(255), y)
+    assert floats.fingerprint() == whole
+
+
+def test_other_examples_labels_counts_and_shapes_have_other_fingerprints():
+    x, y = pictures()
+    sources = [
+        ArraySource("as it is", x, y),
+        ArraySource("an example more", *pictures(41)),
+        ArraySource("another order", x[::-1], y[::-1]),
+        ArraySource("other labels", x, (y + 1) % 3),
+        ArraySource("other values", *pictures(seed=1)),
+        ArraySource("another shape", x.reshape(40, 2, 8, 1), y),
+    ]
+    found = {str(source.fingerprint()) for source in sources}
+    assert len(found) == len(sources)
+
+
+def test_a_fingerprint_sees_the_end_of_large_data():
+    x = np.zeros((5000, 1), np.float32)
+    before = ArraySource("rows", x).fingerprint()
+    x[4000:] = 1.0
+    assert ArraySource("rows", x).fingerprint() != before

@@ -204,6 +204,16 @@ def test_streams_shuffle_resume_and_shard(stream):
     np.testing.assert_array_equal(np.concatenate(shards), whole[4][0])
 
 
+def test_a_streams_fingerprint_is_of_its_stored_examples(stream, data_dir):
+    found = stream.fingerprint()
+    assert (found["count"], found["shape"]) == (stream.num_train, list(stream.shape))
+    assert found == stream.fingerprint()
+    splits = dict(stream._splits)
+    splits["train"] = splits["test"]
+    other = StreamSource("other", *splits.values(), stream.shape, stream.class_names)
+    assert other.fingerprint()["content"] != found["content"]
+
+
 def test_a_stream_refuses_too_large_a_batch(stream):
     with pytest.raises(UserError, match="60 training examples, fewer than batch_size=61"):
         stream.train_batches(61, 0)

@@ -13,6 +13,8 @@ from tf_sintrovae.errors import UserError
 # More classes than this, and than examples, are not numbered from 0 on.
 _MOST_CLASSES = 10_000
 
+_FINGERPRINT_EXAMPLES = 1000
+
 
 class ArraySource(Source):
     """A data set held in NumPy arrays, one's own for example.
@@ -110,6 +112,12 @@ class ArraySource(Source):
         for start in range(0, len(x), batch_size):
             rows = slice(start, start + batch_size)
             yield Examples(_to_float_numpy(x[rows]), y[rows])
+
+    def _fingerprint_examples(self) -> Examples:
+        """See `Source`; from everywhere in the training split, which lies in memory."""
+        x, y = self._split("train")
+        some = np.random.default_rng(0).permutation(len(x))[:_FINGERPRINT_EXAMPLES]
+        return Examples(_to_float_numpy(x[some]), y[some])
 
     @functools.cached_property
     def _train_tensors(self) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,13 +1,16 @@
 """The interface that every data set fits."""
 
 import abc
+import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tf_sintrovae.data.ranges import PlotRange
+
+_FINGERPRINT_EXAMPLES = 256
 
 
 class Examples(NamedTuple):
@@ -111,3 +114,24 @@ class Source(abc.ABC):
         x, y = self.examples(split, limit, seed)
         for start in range(0, len(x), batch_size):
             yield Examples(x[start : start + batch_size], y[start : start + batch_size])
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these training data from others, as JSON; where the files lie does not matter.
+
+        Returns:
+            `count` of the training examples (None: endless), `shape` of one, and `content`, a SHA-256 of some
+            examples and their labels. Pixels count as what training sees, so that uint8 and the same
+            values as floats are equal.
+        """
+        x, y = self._fingerprint_examples()
+        digest = hashlib.sha256(np.ascontiguousarray(x, "<f4").tobytes())
+        digest.update(np.ascontiguousarray(y, "<i4").tobytes())
+        return {
+            "count": self.num_train,
+            "shape": list(self.shape),
+            "content": digest.hexdigest(),
+        }
+
+    def _fingerprint_examples(self) -> Examples:
+        """The first stored examples, which are cheap to have; of an endless stream, a seeded draw."""
+        return self.examples("train", _FINGERPRINT_EXAMPLES)
