@@ -204,7 +204,7 @@ def test_after_a_divergence_optimisation_may_change_from_a_step_on(tmp_path):
     assert read_config(tmp_path) == config(tmp_path, epochs=9, **TUNED)
     [_, event] = history.read_events(tmp_path / "history.jsonl")
     assert (event["event"], event["step"]) == ("settings", 3)
-    assert event["changed"]["beta_neg"] == [128.0, 2.0]
+    assert event["changed"]["beta_neg"] == [Config().beta_neg, 2.0]
     assert event["changed"]["lr_milestones"] == [[], [30]]
     with workdir.opened(config(tmp_path, epochs=9, **TUNED)) as opened:
         assert opened.changes == {}
