@@ -91,7 +91,9 @@ def step(kind: str, stage: str, setting) -> Callable:
     import tensorflow as tf
 
     from tf_sintrovae import networks, priors
+    from tf_sintrovae.model import SoftIntroVAE
     from tf_sintrovae.objective import Objective
+    from tf_sintrovae.player_losses import estimate_kl
 
     shape, batch_size, latent_dim, num_components, widths, weights = setting
     encoder, decoder = networks.build_networks(shape, latent_dim, widths)
@@ -99,12 +101,13 @@ def step(kind: str, stage: str, setting) -> Callable:
         prior = priors.StandardNormalPrior(latent_dim)
     else:
         prior = priors.MixturePrior(num_components, latent_dim)
-    model = _model_class(kind, batch_size)(
+    model = SoftIntroVAE(
         encoder,
         decoder,
         prior,
         objective=Objective(gamma_r=1e-8 if kind == "naive" else 0.0, **weights),
         joint_batches=kind != "naive" and len(shape) == 1,
+        kl_estimator=_naive_kl(batch_size) if kind == "naive" else estimate_kl,
     )
     model.compile(*[keras.optimizers.Adam(2e-4) for _ in range(3)])
     model.stage = stage
@@ -113,39 +116,33 @@ def step(kind: str, stage: str, setting) -> Callable:
     return lambda: {name: value.numpy() for name, value in function(x).items()}
 
 
-def _model_class(kind: str, batch_size: int):
-    """SoftIntroVAE, or for the naive step one that evaluates each posterior by itself with TFP."""
+def _naive_kl(batch_size: int) -> Callable:
+    """Estimates the KL of one posterior a call, by TFP's density, as `player_losses.estimate_kl`."""
     import tensorflow as tf
     import tensorflow_probability as tfp
 
     from tf_sintrovae import objectives
-    from tf_sintrovae.model import SoftIntroVAE
 
-    if kind != "naive":
-        return SoftIntroVAE
     tfd = tfp.distributions
 
-    class NaiveSoftIntroVAE(SoftIntroVAE):
-        """The same losses, one posterior a call, by TFP's density."""
+    def estimate(mean, logvar, eps, prior, statistics=False, mean_gradient=True):
+        parts = mean.shape[0] // batch_size  # reconstructions and fakes come together
+        mixture = tfd.MixtureSameFamily(
+            tfd.Categorical(logits=prior.logits),
+            tfd.MultivariateNormalDiag(prior.loc, tf.exp(0.5 * prior.logvar)),
+        )
+        kls, responsibilities = [], None
+        for m, v, e in zip(
+            tf.split(mean, parts), tf.split(logvar, parts), tf.split(eps, parts, 1), strict=True
+        ):
+            z = objectives.posterior_samples(m, v, e)
+            kls.append(objectives.monte_carlo_kl(v, e, mixture.log_prob(z)))
+            if statistics:
+                marginal = mixture.posterior_marginal(z).probs_parameter()
+                responsibilities = tf.reduce_mean(marginal, axis=0)
+        return tf.concat(kls, axis=0), responsibilities
 
-        def _kl(self, mean, logvar, eps, prior, statistics=False):
-            parts = mean.shape[0] // batch_size  # reconstructions and fakes come together
-            mixture = tfd.MixtureSameFamily(
-                tfd.Categorical(logits=prior.logits),
-                tfd.MultivariateNormalDiag(prior.loc, tf.exp(0.5 * prior.logvar)),
-            )
-            kls, responsibilities = [], None
-            for m, v, e in zip(
-                tf.split(mean, parts), tf.split(logvar, parts), tf.split(eps, parts, 1), strict=True
-            ):
-                z = objectives.posterior_samples(m, v, e)
-                kls.append(objectives.monte_carlo_kl(v, e, mixture.log_prob(z)))
-                if statistics:
-                    marginal = mixture.posterior_marginal(z).probs_parameter()
-                    responsibilities = tf.reduce_mean(marginal, axis=0)
-            return tf.concat(kls, axis=0), responsibilities
-
-    return NaiveSoftIntroVAE
+    return estimate
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from tests.runs import (
     trained_apart,
     wait_for,
 )
-from tf_sintrovae import callbacks, export, history, training, workdir
+from tf_sintrovae import callbacks, export, history, player_updates, training, workdir
 from tf_sintrovae.config import read_config
 from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError
@@ -271,19 +271,26 @@ def poison_loss(monkeypatch, step):
 
 def poison_gradient(monkeypatch, step, above=0.0):
     """The decoder's gradient of the step after `step` is NaN while the rate is more than `above`."""
-    original = SoftIntroVAE._apply
+    update, apply_steps, models = SoftIntroVAE._update, player_updates.apply_steps, []
 
-    def poisoned(self, source, *players):
-        rate = self.decoder_optimizer.learning_rate.value
-        bad = (self.step.value == step) & (rate > above)
+    def remember(self, *arguments):
+        models[:] = [self]
+        return update(self, *arguments)
+
+    def poisoned(scaling, steps):
+        optimizer = models[0].decoder_optimizer
+        bad = (models[0].step.value == step) & (optimizer.learning_rate.value > above)
         factor = tf.where(bad, float("nan"), 1.0)
         changed = [
-            (o, [g * factor for g in grads] if o is self.decoder_optimizer else grads, variables)
-            for o, grads, variables in players
+            s._replace(gradients=[g * factor for g in s.gradients])
+            if s.optimizer is optimizer
+            else s
+            for s in steps
         ]
-        original(self, source, *changed)
+        apply_steps(scaling, changed)
 
-    monkeypatch.setattr(SoftIntroVAE, "_apply", poisoned)
+    monkeypatch.setattr(SoftIntroVAE, "_update", remember)
+    monkeypatch.setattr(player_updates, "apply_steps", poisoned)
 
 
 @pytest.mark.parametrize(
