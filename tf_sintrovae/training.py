@@ -83,7 +83,7 @@ def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
 
 @contextlib.contextmanager
 def _divergence_before_its_consequences(checkpoints) -> Iterator[None]:
-    """Says that a run diverged where TensorFlow only says what came of it: no component has a weight of NaN."""
+    """Says that a run diverged where TensorFlow says what came of it, as that no component can be drawn."""
     try:
         yield
     except tf.errors.InvalidArgumentError:
