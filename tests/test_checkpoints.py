@@ -251,7 +251,7 @@ def test_a_checkpoint_of_before_that_is_not_finite_is_passed_over(folder, caplog
     fill(model, 20)
     poisoned(model, "a moment")
     with monkeypatch.context() as context:
-        context.setattr(checkpoints, "_check_finite", lambda: None)
+        context.setattr(checkpoints, "check_finite", lambda: None)
         checkpoints.save()
     model.diverged.assign([21, 1])
     assert checkpoints.restore() == 15

@@ -57,7 +57,7 @@ class Checkpoints:
             DivergenceError: losses or variables are not finite; nothing was written.
             UserError: the disk is full, or the folder cannot be written.
         """
-        self._check_finite()
+        self.check_finite()
         step = int(self._model.step.numpy())
         if step != self._saved_step:  # else the end of an epoch and of a stage are one
             self.state.take(self._model)
@@ -82,15 +82,20 @@ class Checkpoints:
             )
         return 0
 
-    def newest_step(self) -> int | None:
-        """The step of the newest checkpoint; None without any."""
-        return next(iter(self._newest_first()), None)
+    def check_finite(self) -> None:
+        """Looks at the losses of all steps, and at all variables.
 
-    def _check_finite(self) -> None:
+        Raises:
+            DivergenceError: something is not finite.
+        """
         divergence.check_losses(self._model)
         bad = self._finite.bad_groups()
         if bad:
             raise DivergenceError(int(self._model.step.numpy()), bad)
+
+    def newest_step(self) -> int | None:
+        """The step of the newest checkpoint; None without any."""
+        return next(iter(self._newest_first()), None)
 
     def _write(self, step: int) -> None:
         try:

@@ -1,5 +1,6 @@
 """Training: the stages of a run, resumed where it stopped."""
 
+import contextlib
 import functools
 from collections.abc import Iterator
 
@@ -71,12 +72,23 @@ def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
     try:
         while step is not None:
             try:
-                _train_from(step, schedule, model, checkpoints.state, batches, [*around, stop])
+                with _divergence_before_its_consequences(checkpoints):
+                    _train_from(step, schedule, model, checkpoints.state, batches, [*around, stop])
                 step = None
             except DivergenceError as error:
                 step = recovery.after(error, config, workdir, checkpoints, restore)
     finally:
         stop.release()
+
+
+@contextlib.contextmanager
+def _divergence_before_its_consequences(checkpoints) -> Iterator[None]:
+    """Says that a run diverged where TensorFlow says what came of it, as that no component can be drawn."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError:
+        checkpoints.check_finite()
+        raise
 
 
 def _restore(config, model, checkpoints, steps_per_epoch: int) -> int:

@@ -71,7 +71,7 @@ class ArraySource(Source):
     @functools.cached_property
     def plot_range(self) -> ranges.PlotRange | None:
         """The part of the plane that the training points span; None where they have not two coordinates."""
-        return ranges.of_points(self._split("train").x) if self.shape == (2,) else None
+        return ranges.of_points(self._splits["train"].x) if self.shape == (2,) else None
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """See `Source`."""
@@ -115,7 +115,7 @@ class ArraySource(Source):
 
     def _fingerprint_examples(self) -> Examples:
         """See `Source`; from everywhere in the training split, which lies in memory."""
-        x, y = self._split("train")
+        x, y = self._splits["train"]
         some = np.random.default_rng(0).permutation(len(x))[:_FINGERPRINT_EXAMPLES]
         return Examples(_to_float_numpy(x[some]), y[some])
 
