@@ -42,13 +42,13 @@ def mixed(x, y):
     return x[order], y[order]
 
 
-def outcomes(train, test, model, metrics, options):
+def outcomes(train, test, model, metrics, options, seeds=SEEDS):
     """Outcomes on data as they are stored and on the same data mixed."""
     shape = train[0].shape[1:]
     for splits in ((train, test), (mixed(*train), mixed(*test))):
         source = ArraySource("ordered", *splits[0], *splits[1])
         assert source.shape == shape
-        yield evaluation.measure(model, source, metrics, SEEDS, options=options)
+        yield evaluation.measure(model, source, metrics, seeds, options=options)
 
 
 def assert_agree(stored, other):
@@ -58,7 +58,7 @@ def assert_agree(stored, other):
     assert set(stored.figures) == set(other.figures)
     for name, value in stored.figures.items():
         spread = np.hypot(stored.spread[name], other.spread[name])
-        margin = 5 * spread / np.sqrt(len(SEEDS)) + 1e-4 * abs(value)
+        margin = 5 * spread / np.sqrt(len(stored.seeds)) + 1e-4 * abs(value)
         assert other.figures[name] == pytest.approx(value, abs=margin), name
 
 
@@ -85,10 +85,12 @@ def test_classes_of_patches_which_are_stored_photograph_by_photograph_are_found(
 
 @pytest.mark.slow
 def test_figures_of_patches_are_those_of_the_same_patches_mixed(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "_STEPS", 100)
     monkeypatch.setattr(pictures, "_CLASSIFIER_EXAMPLES", 300)
     source = registry.load("patches")
     train, test = (source.examples(split) for split in ("train", "test"))
     options = Options(num_images=500, iwae_images=20, iwae_samples=20, cache_dir=tmp_path)
     metrics = ("iwae", "class_coverage", "sample_quality", "reconstruction_quality")
-    model = LinearModel(source.shape, latent_dim=8, scale=20.0, offset=0.5)
-    assert_agree(*outcomes(train, test, model, metrics, options))
+    model = LinearModel(source.shape, latent_dim=8, scale=3.0, offset=0.5)
+    # Neighbours of few images of two photographs vary much: three seeds would not tell how much.
+    assert_agree(*outcomes(train, test, model, metrics, options, seeds=range(6)))

@@ -44,7 +44,9 @@ def kernel_distance(
     return {"kernel": float(np.mean(estimates)), "kernel_error": float(error)}
 
 
-def standardised(real: np.ndarray, *sets: np.ndarray, tiny: float = 1e-6) -> tuple[np.ndarray, ...]:
+def standardised(
+    real: np.ndarray, *sets: np.ndarray, least_share: float = 0.1
+) -> tuple[np.ndarray, ...]:
     """Sets of features shifted and scaled so that each feature of the data has mean 0 and variance 1.
 
     The kernel's value depends on the scale of the features; that of a network trained on the data at hand
@@ -53,15 +55,15 @@ def standardised(real: np.ndarray, *sets: np.ndarray, tiny: float = 1e-6) -> tup
     Args:
         real: [N, D] features of the data, which give mean and scale.
         *sets: [M, D] features to be treated alike.
-        tiny: features whose standard deviation is no more than this share of their mean, as rounding alone
-            leaves it, count as constant: they are scaled by the mean of all standard deviations.
+        least_share: features are divided by no less than this share of the mean standard deviation. Units
+            that hardly ever fire in the data would otherwise decide all by a single example, and constant
+            ones would divide by zero.
 
     Returns:
         The sets, [M, D] float32.
     """
     mean, deviation = real.mean(axis=0, dtype=np.float64), real.std(axis=0, dtype=np.float64)
-    typical = deviation.mean() or 1.0
-    scale = np.where(deviation > tiny * np.abs(mean), deviation, typical)
+    scale = np.maximum(deviation, least_share * deviation.mean() or 1.0)
     return tuple(((features - mean) / scale).astype(np.float32) for features in sets)
 
 
