@@ -50,8 +50,9 @@ def measure(setting: str, repeats: int = 5) -> list[dict]:
     """A row for each signature: milliseconds of the first call of a size, and against later ones."""
     import tensorflow as tf
 
-    from tf_sintrovae import export, networks, priors
+    from tf_sintrovae import networks, priors
     from tf_sintrovae.model import SoftIntroVAE
+    from tf_sintrovae.serving import export
 
     shape, latent_dim, num_components, widths = SETTINGS[setting]
     encoder, decoder = networks.build_networks(shape, latent_dim, widths)

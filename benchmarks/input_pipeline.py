@@ -16,7 +16,8 @@ import time
 
 from absl import flags
 
-from tf_sintrovae import command, workdir
+from tf_sintrovae import command
+from tf_sintrovae.training import workdir
 
 _CASES = {
     "fashion_mnist": ((60_000, 28, 28, 1), {"latent_dim": 32, "widths": (64, 128)}),
@@ -56,7 +57,7 @@ def _measure(name: str, shape: tuple[int, ...], settings: dict) -> dict:
     import numpy as np
 
     from tf_sintrovae.config import Config
-    from tf_sintrovae.data.arrays import ArraySource
+    from tf_sintrovae.data.sources.arrays import ArraySource
 
     x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     source = ArraySource(name, x, np.arange(len(x)) % 10)
@@ -86,7 +87,8 @@ def _supply(batches, batch_size: int) -> float:
 
 def _appetite(config, source) -> float:
     """Images a second of the introspective training step, after its tracing."""
-    from tf_sintrovae import build, strategy
+    from tf_sintrovae import build
+    from tf_sintrovae.training import strategy
 
     distribution = strategy.choose_strategy(config)
     model = build.build_model(config, source, strategy.use_xla(config, distribution))

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import pytest
 
-from tests.runs import PLANE, TINY
+from tests.support.runs import PLANE, TINY
 from tf_sintrovae import build
 from tf_sintrovae.data import registry
 

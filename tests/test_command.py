@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.runs import ROOT, assert_one_clear_line, command
+from tests.support.runs import ROOT, assert_one_clear_line, command
 from tf_sintrovae import command as command_module
 from tf_sintrovae import flag_files
 from tf_sintrovae.config import Config
@@ -180,7 +180,7 @@ def test_tensorflow_starts_quietly_and_warnings_are_seen():
         "command.import_tensorflow()\n"
         "import json, sys, tensorflow as tf\n"
         "tf.zeros(3) + 1.0\n"
-        "for name in ('tf_sintrovae.training', 'another_library'):\n"
+        "for name in ('tf_sintrovae.training.loop', 'another_library'):\n"
         "    for level in ('info', 'warning'):\n"
         "        getattr(logging.getLogger(name), level)('%s %s', name, level)\n"
         "print(json.dumps(sorted(m for m in sys.modules if m == 'tensorflow')))"
@@ -188,6 +188,6 @@ def test_tensorflow_starts_quietly_and_warnings_are_seen():
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ["tensorflow"]
     lines = done.stderr.splitlines()
-    assert lines[:2] == ["tf_sintrovae.training info", "tf_sintrovae.training warning"]
+    assert lines[:2] == ["tf_sintrovae.training.loop info", "tf_sintrovae.training.loop warning"]
     assert len(lines) == 3
     assert lines[2].endswith("another_library warning")

@@ -6,11 +6,12 @@ import re
 import keras
 import pytest
 
-from tf_sintrovae import export, networks
+from tf_sintrovae import networks
 from tf_sintrovae.data import registry
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.objective import Objective
 from tf_sintrovae.priors import StandardNormalPrior
+from tf_sintrovae.serving import export
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "downstream.md"
 

@@ -8,20 +8,12 @@ import sys
 
 import pytest
 
-from tests.disks import empty, fill, mounted
-from tests.runs import PLANE, ROOT, TINY, assert_same_state, final_state, trained
-from tf_sintrovae import (
-    callbacks,
-    checkpoints,
-    command,
-    config,
-    export,
-    main,
-    plots,
-    saved_model,
-    workdir,
-)
+from tests.support.disks import empty, fill, mounted
+from tests.support.runs import PLANE, ROOT, TINY, assert_same_state, final_state, trained
+from tf_sintrovae import command, config, main, plots
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.serving import export, saved_model
+from tf_sintrovae.training import callbacks, checkpoints, workdir
 
 # A module's function that does a part of the work after training.
 pytestmark = pytest.mark.slow

@@ -9,11 +9,12 @@ import sys
 import pytest
 import tensorflow as tf
 
-from tests.cases import Case
-from tests.disks import fill, mounted
-from tests.runs import ROOT
-from tf_sintrovae import export, files, saved_model
+from tests.support.cases import Case
+from tests.support.disks import fill, mounted
+from tests.support.runs import ROOT
+from tf_sintrovae import files
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.serving import export, saved_model
 
 
 @pytest.fixture

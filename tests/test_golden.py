@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.golden_values import GoldenCase
+from tests.support.golden_values import GoldenCase
 
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
 

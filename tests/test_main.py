@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import tensorflow as tf
 
-from tests.runs import (
+from tests.support.runs import (
     ROOT,
     assert_one_clear_line,
     command,
@@ -17,10 +17,11 @@ from tests.runs import (
     main_arguments,
     wait_for,
 )
-from tf_sintrovae import main, plots, workdir
+from tf_sintrovae import main, plots
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.evaluation import measures
+from tf_sintrovae.evaluation import suite
+from tf_sintrovae.training import workdir
 
 QUICK = {
     "steps_per_epoch": 2,
@@ -163,7 +164,7 @@ def fail(error):
 
 
 def test_a_measure_that_fails_costs_neither_the_export_nor_the_others(again, monkeypatch, capsys):
-    monkeypatch.setitem(measures._ANY, "elbo", fail(MemoryError("no room")))
+    monkeypatch.setitem(suite._ANY, "elbo", fail(MemoryError("no room")))
     with pytest.raises(SystemExit) as ended:
         again(metrics=("elbo", "components"))
     assert ended.value.code == 3
@@ -189,7 +190,7 @@ def test_pictures_that_fail_cost_neither_export_nor_measures(again, monkeypatch,
 
 
 def test_an_interrupted_evaluation_is_one_line_and_the_export_is_there(again, monkeypatch, capsys):
-    monkeypatch.setitem(measures._ANY, "drift", fail(KeyboardInterrupt()))
+    monkeypatch.setitem(suite._ANY, "drift", fail(KeyboardInterrupt()))
     with pytest.raises(SystemExit) as ended:
         again(metrics=("active_units", "drift"))
     assert ended.value.code == main.STOPPED_EXIT_CODE == 130

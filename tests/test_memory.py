@@ -8,9 +8,9 @@ import pytest
 PROGRAM = """
 import pathlib, resource, sys
 import numpy as np
-from tests.linear_model import LinearModel
+from tests.support.linear_model import LinearModel
 from tf_sintrovae import evaluation
-from tf_sintrovae.data.arrays import ArraySource
+from tf_sintrovae.data.sources.arrays import ArraySource
 
 rng = np.random.default_rng(0)
 x = rng.integers(0, 256, (51_000, 28, 28, 1), np.uint8)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.runs import PLANE, TINY
+from tests.support.runs import PLANE, TINY
 from tf_sintrovae import build, memory, networks
 from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError

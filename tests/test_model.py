@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.cases import BATCH_SIZE, CASES, LATENT_DIM, QUICK_CASES, Case, data
+from tests.support.cases import BATCH_SIZE, CASES, LATENT_DIM, QUICK_CASES, Case, data
 from tf_sintrovae import networks
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.objective import Objective

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context  # the one way to see the optimised graph
 
-from tests.cases import Case, data
+from tests.support.cases import Case, data
 from tf_sintrovae.model import PRIOR_PLAYERS
 
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tf_sintrovae import plots
 from tf_sintrovae.data import registry
-from tf_sintrovae.data.arrays import ArraySource, held_out
 from tf_sintrovae.data.ranges import square
+from tf_sintrovae.data.sources.arrays import ArraySource, held_out
 
 
 def flat(value, count=1):

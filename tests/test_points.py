@@ -8,11 +8,13 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from tests.cases import Case
-from tests.runs import TINY
-from tf_sintrovae import evaluation, export, main, plots, training, views, workdir
+from tests.support.cases import Case
+from tests.support.runs import TINY
+from tf_sintrovae import evaluation, main, plots, views
 from tf_sintrovae.data import ranges, registry
-from tf_sintrovae.data.arrays import ArraySource, held_out
+from tf_sintrovae.data.sources.arrays import ArraySource, held_out
+from tf_sintrovae.serving import export
+from tf_sintrovae.training import loop, workdir
 
 FIGURES = {"samples", "reconstructions", "samples_by_component", "latent_space", "losses"}
 QUICK = dataclasses.replace(
@@ -83,7 +85,7 @@ def test_arrays_train_as_the_page_on_data_says(tmp_path):
     source = ArraySource("mine", *held_out(*blobs(3)))
     config = dataclasses.replace(QUICK, workdir=str(tmp_path))
     with workdir.opened(config) as opened:
-        model = training.train(config, source, opened)
+        model = loop.train(config, source, opened)
     assert int(model.step.numpy()) == 6
     assert model(source.examples("test").x).shape == (20, 3)
 

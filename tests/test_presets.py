@@ -6,11 +6,12 @@ import inspect
 import pytest
 from absl import flags
 
-from tf_sintrovae import config, flag_files, main, networks, presets, workdir
+from tf_sintrovae import config, flag_files, main, networks, presets
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.objective import Objective
+from tf_sintrovae.training import workdir
 
 SHAPES = {
     "digits": (8, 8, 1),

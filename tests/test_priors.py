@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tests.cases import LATENT_DIM, NUM_COMPONENTS, PRIORS, Case
+from tests.support.cases import LATENT_DIM, NUM_COMPONENTS, PRIORS, Case
 from tf_sintrovae.priors import MixturePrior, StandardNormalPrior, VampPrior, hard_clip, soft_clip
 
 tfd = tfp.distributions

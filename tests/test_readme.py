@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pytest
 
-from tests.cases import Case
-from tf_sintrovae import export, networks
+from tests.support.cases import Case
+from tf_sintrovae import networks
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.priors import MixturePrior
+from tf_sintrovae.serving import export
 
 README = pathlib.Path(__file__).parent.parent / "README.md"
 

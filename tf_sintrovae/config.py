@@ -15,7 +15,8 @@ from typing import Any
 from absl import flags
 
 from tf_sintrovae import flag_files
-from tf_sintrovae.data import registry
+from tf_sintrovae.data import names
+from tf_sintrovae.data.loader_options import MAX_DATA_GIB
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.objective import Objective
 
@@ -56,7 +57,7 @@ class Config:
         None, "resize images to this height and width", least=1, most=2**14
     )
     max_data_gib: float = _setting(
-        registry.MAX_DATA_GIB,
+        MAX_DATA_GIB,
         "refuse data files that take more memory than this, in GiB",
         least=0.0,
     )
@@ -173,7 +174,7 @@ class Config:
 
     def __post_init__(self):
         if isinstance(self.dataset, str):  # else refused below
-            object.__setattr__(self, "dataset", registry.canonical(self.dataset))
+            object.__setattr__(self, "dataset", names.canonical(self.dataset))
         if not self.workdir:
             object.__setattr__(self, "workdir", f"runs/{self.dataset}")
         for field in dataclasses.fields(self):

@@ -11,9 +11,11 @@ import time
 
 from absl import flags
 
-from tf_sintrovae import command, saved_model
-from tf_sintrovae.data.registry import MAX_DATA_GIB
+from tf_sintrovae import command
+from tf_sintrovae.data import names
+from tf_sintrovae.data.loader_options import MAX_DATA_GIB
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.serving import saved_model
 
 
 def define_flags() -> None:
@@ -92,16 +94,17 @@ def main() -> None:
     _check_seeds(values)
     info = _model_info(path)
     command.quieten_tensorflow()
-    from tf_sintrovae import evaluation, report
+    from tf_sintrovae import evaluation
+    from tf_sintrovae.evaluation import results
 
     start = time.monotonic()
     source = _source(values, info.get("settings", {}))
     options = _options(values, info.get("settings", {}))
     output = pathlib.Path(values.output or path.parent / "results.json")
 
-    def results(outcome):
+    def collect(outcome):
         step, epoch = info.get("step"), info.get("epoch")
-        told = report.results(outcome, source, values.seed, step, epoch)
+        told = results.collect_results(outcome, source, values.seed, step, epoch)
         return told | {"saved_model": str(path)}
 
     outcome = evaluation.measure(
@@ -109,12 +112,12 @@ def main() -> None:
         source,
         tuple(values.metrics) or None,
         tuple(range(values.seed, values.seed + values.num_seeds)),
-        report.progress(start),
+        results.progress(start),
         options,
-        report.recorder(results, output),
+        results.recorder(collect, output),
     )
-    print(report.table(outcome))
-    report.write(results(outcome), output)
+    print(results.table(outcome))
+    results.write(collect(outcome), output)
     print(f"measured in {time.monotonic() - start:.0f} s: {output}")
     command.end_incomplete(outcome.errors)
 
@@ -131,7 +134,7 @@ def _source(values, settings: dict):
     from tf_sintrovae.data import registry
 
     name = values.dataset or settings.get("dataset") or "digits"
-    own = settings if registry.canonical(name) == settings.get("dataset") else {}
+    own = settings if names.canonical(name) == settings.get("dataset") else {}
     return registry.load(
         name,
         own.get("data_dir") if values.data_dir is None else values.data_dir,

@@ -26,9 +26,7 @@ def main() -> None:
     command.quieten_tensorflow()
     # TensorFlow leaves oneDNN off on CPUs without AVX-512; its convolutions are faster there as well.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    from tf_sintrovae import (
-        workdir,
-    )  # after the flags were checked: TensorFlow takes seconds to import
+    from tf_sintrovae.training import workdir
 
     with workdir.opened(settings) as folder:
         command.import_tensorflow()
@@ -49,8 +47,10 @@ def run(settings: config.Config, folder, open_settings: Collection[str] = frozen
         UserError: settings, data or checkpoints that cannot be used.
         SystemExit: training or evaluation was stopped, or pictures or measures failed.
     """
-    from tf_sintrovae import callbacks, evaluation, export, training
+    from tf_sintrovae import evaluation
     from tf_sintrovae.data import registry
+    from tf_sintrovae.serving import export
+    from tf_sintrovae.training import callbacks, loop
 
     source = registry.load(
         settings.dataset,
@@ -66,12 +66,12 @@ def run(settings: config.Config, folder, open_settings: Collection[str] = frozen
         print(hint, flush=True)
     start = time.monotonic()
     try:
-        model = training.train(settings, source, folder)
+        model = loop.train(settings, source, folder)
     except callbacks.Stopped as stopped:
         print(f"{stopped}; a checkpoint is saved, the same command continues from it")
         sys.exit(STOPPED_EXIT_CODE)
     print(f"trained to step {int(model.step.numpy())} in {_duration(start)}")
-    epoch = training.trained_epochs(settings, source, int(model.step.numpy()))
+    epoch = loop.trained_epochs(settings, source, int(model.step.numpy()))
 
     clip = (0.0, 1.0) if source.is_image else None
     if settings.export:
@@ -95,7 +95,8 @@ def _announce(settings, folder, source) -> None:
 
 def _draw(settings, folder, source, servable) -> list[str]:
     """Draws all pictures; returns the name of what failed."""
-    from tf_sintrovae import evaluation, history, plots
+    from tf_sintrovae import evaluation, plots
+    from tf_sintrovae.training import history
 
     try:
         losses = history.read_history(folder.history)
@@ -108,12 +109,13 @@ def _draw(settings, folder, source, servable) -> list[str]:
 
 def _evaluate(settings, folder, source, model, servable, epoch) -> list[str]:
     """Measures, prints and writes; returns the names of measures that failed."""
-    from tf_sintrovae import evaluation, report
+    from tf_sintrovae import evaluation
+    from tf_sintrovae.evaluation import results
 
     start, step = time.monotonic(), int(model.step.numpy())
 
-    def results(outcome):
-        return report.results(outcome, source, settings.seed, step, epoch)
+    def collect(outcome):
+        return results.collect_results(outcome, source, settings.seed, step, epoch)
 
     try:
         outcome = evaluation.measure(
@@ -121,15 +123,15 @@ def _evaluate(settings, folder, source, model, servable, epoch) -> list[str]:
             source,
             settings.metrics or None,
             seeds=(settings.seed,),
-            progress=report.progress(start),
+            progress=results.progress(start),
             options=evaluation.Options(entropy_batch_size=settings.batch_size),
-            record=report.recorder(results, folder.results),
+            record=results.recorder(collect, folder.results),
         )
     except KeyboardInterrupt:
         print("evaluation was interrupted; training is complete, the same command measures again")
         sys.exit(STOPPED_EXIT_CODE)
-    print(report.table(outcome))
-    report.write(results(outcome), folder.results)
+    print(results.table(outcome))
+    results.write(collect(outcome), folder.results)
     print(f"evaluated in {_duration(start)}")
     return list(outcome.errors)
 
@@ -148,7 +150,7 @@ def _say_where(settings, folder) -> None:
 
 
 def _with_size(path) -> str:
-    from tf_sintrovae import export
+    from tf_sintrovae.serving import export
 
     return f"{path} ({export.size_bytes(path) / 1e6:.1f} MB)"
 

@@ -13,12 +13,7 @@ from tf_sintrovae.objective import Objective
 from tf_sintrovae.player_losses import PlayerLosses, Posterior, estimate_kl
 from tf_sintrovae.player_updates import Player, reset_slots, update_players
 from tf_sintrovae.priors import Prior
-from tf_sintrovae.step_metrics import (
-    METRICS,
-    STAGE_METRICS,
-    note_divergence,
-    read_divergence,
-)
+from tf_sintrovae.step_metrics import METRICS, STAGE_METRICS, note_divergence, read_divergence
 
 STAGES = ("vae", "introspective")
 PRIOR_PLAYERS = ("decoder", "encoder", "none")
@@ -199,7 +194,7 @@ class SoftIntroVAE(keras.Model):
             NotImplementedError: always.
         """
         raise NotImplementedError(
-            "SoftIntroVAE is saved as a SavedModel: use tf_sintrovae.export.export(model, path)"
+            "SoftIntroVAE is saved as a SavedModel: use tf_sintrovae.serving.export.export(model, path)"
         )
 
     def train_step(self, data) -> dict[str, tf.Tensor]:

@@ -62,7 +62,7 @@ def draw_figures(
     """Draws every figure of a trained model.
 
     Args:
-        signatures: of the export (`tf_sintrovae.export`), by name.
+        signatures: of the export (`tf_sintrovae.serving.export`), by name.
         source: the data set.
         history: rows of losses, one an epoch.
         folder: takes the PNG files.

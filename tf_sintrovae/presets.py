@@ -6,7 +6,7 @@ from absl import flags
 
 from tf_sintrovae import config, flag_files
 from tf_sintrovae.config import Config
-from tf_sintrovae.data import registry
+from tf_sintrovae.data import names
 from tf_sintrovae.objective import Objective
 
 # Settings that decide most whether a data set is learned, and have no value that suits all.
@@ -48,7 +48,7 @@ def hint(used: Config, shape: Sequence[int], open_settings: Collection[str]) -> 
 def _own_preset(dataset: str) -> str | None:
     """The preset that a data set has, under its name or an alias."""
     known = flag_files.names()
-    return next((name for name in registry.spellings(dataset) if name in known), None)
+    return next((name for name in names.spellings(dataset) if name in known), None)
 
 
 def _nearest_preset(shape: Sequence[int]) -> str:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.data import samples
 from tf_sintrovae.data import registry
-from tf_sintrovae.data.arrays import ArraySource, held_out
+from tf_sintrovae.data.sources.arrays import ArraySource, held_out
 from tf_sintrovae.errors import UserError
 
 IMAGES = samples.images(12, (8, 8))[0]

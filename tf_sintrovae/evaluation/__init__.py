@@ -1,7 +1,7 @@
 """Measures of a model, taken through its signatures alone."""
 
 from tf_sintrovae.evaluation.context import Options
-from tf_sintrovae.evaluation.measures import (
+from tf_sintrovae.evaluation.suite import (
     Outcome,
     applicable,
     check_metrics,

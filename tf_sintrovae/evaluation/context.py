@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_sintrovae.data.source import Examples, Source
+from tf_sintrovae.evaluation.feature_networks.network import FeatureNetwork
 from tf_sintrovae.evaluation.reference import Reference
-from tf_sintrovae.features.network import FeatureNetwork
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import numpy as np
 
 from tf_sintrovae.evaluation.context import Context, draw
-from tf_sintrovae.metrics import clustering as agreement
-from tf_sintrovae.metrics import components as use
-from tf_sintrovae.metrics import latent_units
-from tf_sintrovae.metrics import representation as probes
+from tf_sintrovae.evaluation.metrics import clustering as agreement
+from tf_sintrovae.evaluation.metrics import components as use
+from tf_sintrovae.evaluation.metrics import latent_units
+from tf_sintrovae.evaluation.metrics import representation as probes
 
 _POSTERIOR_BLOCK = 128  # examples whose posterior samples are held at once
 

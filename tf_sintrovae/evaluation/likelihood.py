@@ -3,8 +3,8 @@
 import numpy as np
 
 from tf_sintrovae.evaluation.context import Context
-from tf_sintrovae.metrics import detection, gaussians
-from tf_sintrovae.metrics.importance import importance_weighted_bound
+from tf_sintrovae.evaluation.metrics import detection, gaussians
+from tf_sintrovae.evaluation.metrics.importance import importance_weighted_bound
 
 
 def elbo(context: Context) -> dict[str, float]:

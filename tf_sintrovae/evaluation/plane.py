@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_sintrovae.evaluation.context import Context
+from tf_sintrovae.evaluation.metrics import gnelbo as grid_elbo
+from tf_sintrovae.evaluation.metrics import histogram
+from tf_sintrovae.evaluation.metrics import modes as known_modes
 from tf_sintrovae.kernels import mixture
-from tf_sintrovae.metrics import gnelbo as grid_elbo
-from tf_sintrovae.metrics import histogram
-from tf_sintrovae.metrics import modes as known_modes
 
 _NUM_NOISES = 100
 _BLOCK = 4_096

@@ -6,7 +6,7 @@ import numpy as np
 
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.data.subsets import chosen_rows
-from tf_sintrovae.features.network import to_uint8
+from tf_sintrovae.evaluation.feature_networks.network import to_uint8
 
 _READ_BATCH = 500
 

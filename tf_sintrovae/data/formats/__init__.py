@@ -1,0 +1,1 @@
+"""Files and archives of data sets: how they are found, checked and turned into arrays."""

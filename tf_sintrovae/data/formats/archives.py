@@ -1,0 +1,168 @@
+"""Published archives of data sets: which files they are, how to find and to read them."""
+
+import dataclasses
+import hashlib
+import logging
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from tf_sintrovae.data.formats import cifar, idx, svhn
+from tf_sintrovae.errors import UserError
+
+_logger = logging.getLogger("tf_sintrovae.data")
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """One form in which a data set is published.
+
+    Attributes:
+        sha256: hash of each file as published, by file name.
+        read: takes the files in this order, and the greatest number of bytes that one may unpack to; returns
+            `((x, y), (x, y))` for training and test.
+    """
+
+    sha256: dict[str, str]
+    read: Callable[..., tuple[Split, Split]]
+
+
+def _read_idx(train_images, train_labels, test_images, test_labels, max_bytes):
+    return (
+        idx.read_split(train_images, train_labels, max_bytes),
+        idx.read_split(test_images, test_labels, max_bytes),
+    )
+
+
+def _read_svhn(train, test, max_bytes):
+    return svhn.read_split(train, max_bytes), svhn.read_split(test, max_bytes)
+
+
+def _idx(*sha256: str) -> Archive:
+    names = (
+        f"{split}-{kind}-ubyte.gz"
+        for split in ("train", "t10k")
+        for kind in ("images-idx3", "labels-idx1")
+    )
+    return Archive(dict(zip(names, sha256, strict=True)), _read_idx)
+
+
+ARCHIVES: dict[str, tuple[Archive, ...]] = {
+    "mnist": (
+        _idx(
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+    ),
+    "fashion_mnist": (
+        _idx(
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+    ),
+    "cifar10": (
+        Archive(
+            {
+                "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a"
+                "59bca1dd"
+            },
+            cifar.read_binary,
+        ),
+        Archive(
+            {
+                "cifar-10-python.tar.gz": "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0"
+                "b5c001ce"
+            },
+            cifar.read_python,
+        ),
+    ),
+    "svhn_cropped": (
+        Archive(
+            {
+                "train_32x32.mat": "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+                "test_32x32.mat": "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+            },
+            _read_svhn,
+        ),
+    ),
+}
+
+
+def find(name: str, folders: list[pathlib.Path]) -> tuple[Archive, pathlib.Path] | None:
+    """Looks for a data set's archives.
+
+    Args:
+        name: canonical name of the data set.
+        folders: where to look, in this order.
+
+    Returns:
+        The archive and the first folder that holds all its files, or None.
+
+    Raises:
+        UserError: a folder holds some of the files of an archive, and none holds all.
+    """
+    candidates = [(archive, folder) for folder in folders for archive in ARCHIVES.get(name, ())]
+    for archive, folder in candidates:
+        if all((folder / file).is_file() for file in archive.sha256):
+            return archive, folder
+    for archive, folder in candidates:
+        missing = [file for file in archive.sha256 if not (folder / file).is_file()]
+        if len(missing) < len(archive.sha256):
+            raise UserError(f"{folder}: {name} is incomplete, add {', '.join(missing)}")
+    return None
+
+
+def describe(name: str) -> str:
+    """The files that would do for a data set, in words; empty for one that has no reader here."""
+    return ", or ".join(", ".join(archive.sha256) for archive in ARCHIVES.get(name, ()))
+
+
+def read(
+    name: str, archive: Archive, folder: pathlib.Path, max_bytes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Reads and checks an archive; a hash other than the published one is only worth a warning.
+
+    Args:
+        name: canonical name of the data set.
+        archive: which form of it.
+        folder: where its files lie.
+        max_bytes: that each file may unpack to.
+
+    Returns:
+        x_train [N, H, W, C] uint8, y_train [N], x_test, y_test.
+
+    Raises:
+        UserError: a file is damaged, not what its name promises, or too big.
+    """
+    paths = [folder / file for file in archive.sha256]
+    train, test = archive.read(*paths, max_bytes)
+    if train[0].shape[1:] != test[0].shape[1:]:
+        raise UserError(
+            f"{paths[-1]}: images of shape {test[0].shape[1:]}, the training images have "
+            f"{train[0].shape[1:]}"
+        )
+    _warn_of_other_hashes(name, archive, folder)
+    return *train, *test
+
+
+def sha256(path: pathlib.Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _warn_of_other_hashes(name: str, archive: Archive, folder: pathlib.Path) -> None:
+    others = [file for file, hashed in archive.sha256.items() if sha256(folder / file) != hashed]
+    if others:
+        verb = "differs" if len(others) == 1 else "differ"
+        _logger.warning(
+            "%s: %s %s from the published %s (SHA-256); used as they are",
+            *(folder, ", ".join(others), verb, name),
+        )

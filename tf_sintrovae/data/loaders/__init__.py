@@ -1,0 +1,1 @@
+"""The data sets by name; each module's `load` makes a `Source`."""

@@ -1,0 +1,108 @@
+"""Measures of sets of images: samples and reconstructions against the training set."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tf_sintrovae.evaluation.context import Context, draw
+from tf_sintrovae.evaluation.feature_networks import classifier, inception
+from tf_sintrovae.evaluation.feature_networks.network import FeatureNetwork, cached_features
+from tf_sintrovae.evaluation.metrics import representation
+from tf_sintrovae.evaluation.metrics.frechet import frechet_distance, statistics
+from tf_sintrovae.evaluation.metrics.kernel_distance import kernel_distance, standardised
+from tf_sintrovae.evaluation.metrics.manifold import FEWEST, manifold_scores, neighbour_counts
+
+NETWORKS = ("classifier", "inception-2015", "keras-inception-v3")
+# A linear SVM of more takes minutes on colour images and tells their classes apart no better.
+_CLASSIFIER_EXAMPLES = 5_000
+
+
+def class_coverage(context: Context) -> dict[str, float]:
+    """Classes that a linear SVM on real pixels finds among the samples."""
+    x, y = context.source.examples("train", _CLASSIFIER_EXAMPLES, context.seed)
+    context.counts["class_coverage_train"] = len(x)
+    samples = context.samples(context.options.num_class_samples)
+    return representation.class_coverage(x, y, samples, context.source.num_classes)
+
+
+def sample_quality(context: Context) -> dict[str, float]:
+    """Samples against as many training images, on each feature network.
+
+    On request also samples decoded with the statistics of their own batch, where the decoder has batch norm.
+    """
+    count = len(context.reference.compared)
+    figures = _scores(context, lambda: context.sample_batches(count), suffix="")
+    if context.options.batch_statistics and context.has_batch_statistics:
+        figures |= _scores(
+            context,
+            lambda: context.sample_batches(count, "sample_batch_statistics"),
+            suffix="_batch_statistics",
+        )
+    return figures
+
+
+def reconstruction_quality(context: Context) -> dict[str, float]:
+    """Reconstructions from sampled z against their originals in the training set."""
+    return _scores(context, lambda: _reconstructions(context), suffix="_reconstruction")
+
+
+def _reconstructions(context: Context) -> Iterator[np.ndarray]:
+    noise = context.generator("reconstructions")
+    for x in context.reference.compared_batches():
+        posterior = context.call("encode", x=x)
+        z = draw(posterior["mean"], posterior["logvar"], noise)
+        yield context.call("decode", z=z)["x"]
+
+
+def _scores(context: Context, fake_batches, suffix: str) -> dict[str, float]:
+    """All scores on all networks, `<score><suffix>/<network>`, and their floors `<score>_floor/<network>`."""
+    figures, reference = {}, context.reference
+    # Before the long work: a network that is missing is told at once.
+    for network in [_network(context, name) for name in context.options.feature_networks]:
+        features = cached_features(network, reference.pixels, context.options.cache)
+        real = features[reference.compared]
+        scores = _compared(network, real, network.features(fake_batches()), real, context.seed)
+        figures |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
+        floors = _floors(context, network, features, real)
+        figures |= {f"{key}_floor/{network.name}": value for key, value in floors.items()}
+    return figures
+
+
+def _floors(context: Context, network: FeatureNetwork, features, real) -> dict[str, float]:
+    """The scores of real images: between the two halves; none where the data are too few."""
+    halves = [features[rows] for rows in context.reference.halves]
+    context.counts |= {"num_real": len(real), "num_floor": len(halves[0])} | neighbour_counts()
+    if len(halves[0]) < FEWEST:
+        return {}
+    if network.name not in context.floors:
+        scores = _compared(network, *halves, real, context.seed)
+        context.floors[network.name] = {k: v for k, v in scores.items() if "_error" not in k}
+    return context.floors[network.name]
+
+
+def _compared(network: FeatureNetwork, real, fake, scale, seed: int) -> dict[str, float]:
+    """All scores between features; a kernel distance that standardises takes the statistics of `scale`."""
+    frechet = frechet_distance(statistics(real), statistics(fake))["frechet"]
+    name = "kid_standardised" if network.standardised_kernel else "kid"
+    sets = standardised(scale, real, fake) if network.standardised_kernel else (real, fake)
+    kernel = kernel_distance(*sets, seed)
+    return {
+        "fid": frechet,
+        name: kernel["kernel"],
+        f"{name}_error": kernel["kernel_error"],
+    } | manifold_scores(real, fake)
+
+
+def _network(context: Context, name: str) -> FeatureNetwork:
+    if name not in context.networks:
+        context.networks[name] = _loaded(context, name)
+    return context.networks[name]
+
+
+def _loaded(context: Context, name: str) -> FeatureNetwork:
+    options = context.options
+    if name == "inception-2015":
+        return inception.original(options.inception_path)
+    if name == "keras-inception-v3":
+        return inception.keras_v3(options.keras_inception_weights)
+    return classifier.load(context.source, options.cache)

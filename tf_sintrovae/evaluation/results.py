@@ -1,0 +1,94 @@
+"""Results as JSON, with what is needed to repeat them, and as a table."""
+
+import contextlib
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tf_sintrovae.data.source import Source
+from tf_sintrovae.errors import UserError
+from tf_sintrovae.evaluation import Outcome
+from tf_sintrovae.training.workdir import write_atomically
+from tf_sintrovae.versions import versions
+
+
+def collect_results(
+    outcome: Outcome, source: Source, seed: int, step: int | None, epoch: int | None
+) -> dict[str, Any]:
+    """The content of `results.json`: the figures, and what is needed to repeat them.
+
+    `partial` is there, and true, as long as measures are still to be taken.
+    """
+    return ({} if outcome.complete else {"partial": True}) | {
+        "step": step,
+        "epoch": epoch,
+        "seed": seed,
+        "seeds": outcome.seeds,
+        "dataset": source.name,
+        "num_train": source.num_train,
+        "versions": versions(),
+        "counts": outcome.counts,
+        "networks": outcome.networks,
+        "metrics": outcome.figures,
+        "spread": outcome.spread,
+        "errors": outcome.errors,
+    }
+
+
+def write(content: Mapping[str, Any], path: pathlib.Path) -> None:
+    """Writes JSON in one step.
+
+    Raises:
+        UserError: a path that cannot be written.
+    """
+    try:
+        write_atomically(path, json.dumps(content, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}): give another") from error
+
+
+def recorder(content: Callable[[Outcome], dict], path: pathlib.Path) -> Callable[[Outcome], None]:
+    """Writes what was measured so far, after each measure.
+
+    Args:
+        content: makes the content of the file of an outcome.
+        path: path of the file; where it cannot be written, the end of the evaluation will tell.
+    """
+
+    def record(outcome: Outcome) -> None:
+        with contextlib.suppress(UserError):
+            write(content(outcome), path)
+
+    return record
+
+
+def table(outcome: Outcome) -> str:
+    """One line a figure, with the spread over seeds and the floor where there are any; then what failed."""
+    figures = {n: v for n, v in outcome.figures.items() if "_floor/" not in n}
+    width = max(map(len, [*figures, *outcome.errors]), default=0)
+    lines = []
+    for name, value in figures.items():
+        spread = f" +- {outcome.spread[name]:.2g}" if name in outcome.spread else ""
+        floor = outcome.figures.get(_floor_name(name))
+        beside = "" if floor is None else f"  (real against real: {floor:.6g})"
+        lines.append(f"  {name:{width}}  {value:.6g}{spread}{beside}")
+    lines += [f"  {name:{width}}  failed: {error}" for name, error in outcome.errors.items()]
+    return "\n".join(lines)
+
+
+def _floor_name(name: str) -> str:
+    """`fid_reconstruction/NETWORK` -> `fid_floor/NETWORK`."""
+    score, _, network = name.partition("/")
+    for suffix in ("_reconstruction", "_batch_statistics"):
+        score = score.removesuffix(suffix)
+    return f"{score}_floor/{network}"
+
+
+def progress(start: float) -> Callable[[str], None]:
+    """Says on stderr what is measured, and after how many seconds since `start` (monotonic)."""
+    return lambda name: print(
+        f"[{time.monotonic() - start:4.0f} s] measuring {name} ...", file=sys.stderr, flush=True
+    )

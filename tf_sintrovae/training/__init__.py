@@ -1,0 +1,1 @@
+"""A run: its schedule, folder and checkpoints, what happens around its steps, and what after a divergence."""

@@ -1,0 +1,198 @@
+"""Training: the stages of a run, resumed where it stopped."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from tf_sintrovae import build, objectives, plots
+from tf_sintrovae.config import Config
+from tf_sintrovae.data.source import Source
+from tf_sintrovae.errors import UserError
+from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.training import callbacks, recovery, strategy
+from tf_sintrovae.training.checkpoints import Checkpoints
+from tf_sintrovae.training.divergence import DivergenceError
+from tf_sintrovae.training.schedule import Schedule
+from tf_sintrovae.training.workdir import Workdir
+
+
+def train(config: Config, source: Source, workdir: Workdir) -> SoftIntroVAE:
+    """Trains up to `config.epochs`, from the newest checkpoint on.
+
+    Args:
+        config: the settings.
+        source: the data set.
+        workdir: takes checkpoints, logs and pictures.
+
+    Returns:
+        The trained model, its batch-norm statistics re-estimated if the settings ask for it.
+
+    Raises:
+        UserError: settings that do not suit data or devices, other data than before, divergence, or
+            checkpoints that cannot be read or written.
+        Stopped: the user asked to stop; a checkpoint was saved.
+    """
+    workdir.check_data(source.fingerprint())
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    distribution = strategy.choose_strategy(config)
+    xla = strategy.use_xla(config, distribution)
+    with distribution.scope():
+        model = build.build_model(config, source, xla, distribution.num_replicas_in_sync)
+        checkpoints = Checkpoints(model, workdir.checkpoints)
+        _fit(config, source, workdir, model, checkpoints, distribution)
+    if config.refresh_batch_norm:
+        refresh_batch_norm(model, source, config)
+    return model
+
+
+def trained_epochs(config: Config, source: Source, step: int) -> int:
+    """The whole epochs that `step` steps are; the settings may ask for more, or for fewer."""
+    return step // _steps_per_epoch(config, source)
+
+
+def _steps_per_epoch(config: Config, source: Source) -> int:
+    return config.steps_per_epoch or source.steps_per_epoch(config.batch_size)
+
+
+def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
+    """Restores, and trains until the end; after a divergence, from the last checkpoint on if asked for."""
+    steps_per_epoch = _steps_per_epoch(config, source)
+    schedule = Schedule.of(config, steps_per_epoch)
+    restore = functools.partial(_restore, config, model, checkpoints, steps_per_epoch)
+    batches = functools.partial(strategy.training_batches, source, config, distribution)
+    step = restore()
+    _check_execution(config, steps_per_epoch, step)
+    workdir.adopt_changes(config, step)
+    stop = callbacks.StopOnSignal(checkpoints)
+    around = _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model)
+    try:
+        while step is not None:
+            try:
+                with _divergence_before_its_consequences(checkpoints):
+                    _train_from(step, schedule, model, checkpoints.state, batches, [*around, stop])
+                step = None
+            except DivergenceError as error:
+                step = recovery.after(error, config, workdir, checkpoints, restore)
+    finally:
+        stop.release()
+
+
+@contextlib.contextmanager
+def _divergence_before_its_consequences(checkpoints) -> Iterator[None]:
+    """Says that a run diverged where TensorFlow says what came of it, as that no component can be drawn."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError:
+        checkpoints.check_finite()
+        raise
+
+
+def _restore(config, model, checkpoints, steps_per_epoch: int) -> int:
+    """Puts model and state where the newest checkpoint is, or at the start; returns the step."""
+    step, state = checkpoints.restore(), checkpoints.state
+    before = int(state.steps_per_epoch.numpy())
+    if step and before != steps_per_epoch:
+        raise UserError(
+            f"the run in {config.workdir} has {before} steps an epoch, data and settings now give "
+            f"{steps_per_epoch}: give it its own again, or --overwrite to start afresh"
+        )
+    state.steps_per_epoch.assign(steps_per_epoch)
+    state.adopt_rates(build.learning_rates(config))
+    if model.stage == "introspective":
+        model.start_introspection()  # in case that clip_variance has changed
+    return step
+
+
+def _train_from(step: int, schedule: Schedule, model, state, batches, around) -> None:
+    """Trains from `step` to the end, stage by stage; `batches(step)` is the stream from there on."""
+    steps_per_epoch = int(state.steps_per_epoch.numpy())
+    for start, end in schedule.segments(step):
+        schedule.enter(model, state, start)
+        for begin, stop, steps in _whole_epochs(start, end, steps_per_epoch):
+            model.fit(
+                batches(max(start, begin * steps_per_epoch)),
+                initial_epoch=begin,
+                epochs=stop,
+                steps_per_epoch=steps,
+                shuffle=False,
+                verbose=0,
+                callbacks=around,
+            )
+
+
+def _check_execution(config, steps_per_epoch: int, step: int) -> None:
+    """Refuses calls of several steps that would run past the end of an epoch, or past a milestone."""
+    size = config.steps_per_execution
+    if steps_per_epoch % size or step % size:
+        raise UserError(
+            f"steps_per_execution={size} does not divide the {steps_per_epoch} steps of an epoch"
+            f"{f' or the {step} steps trained' if step else ''}: give a divisor, or 1"
+        )
+    within = [
+        m for m in config.lr_milestones if m % size and step < m < config.epochs * steps_per_epoch
+    ]
+    if within:
+        raise UserError(
+            f"lr_milestones={within[0]} lies inside a call of steps_per_execution={size}, in which rates "
+            f"cannot change: give multiples of {size}, or a steps_per_execution that divides it"
+        )
+
+
+def _whole_epochs(start: int, end: int, steps_per_epoch: int) -> Iterator[tuple[int, int, int]]:
+    """`(first epoch, epoch to stop before, steps of each)`: the rest of an epoch, then whole ones."""
+    epoch, done = divmod(start, steps_per_epoch)
+    if done:
+        yield epoch, epoch + 1, steps_per_epoch - done
+        epoch += 1
+    if epoch < end // steps_per_epoch:
+        yield epoch, end // steps_per_epoch, steps_per_epoch
+
+
+def _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model) -> list:
+    pictures = plots.Pictures(model, source, config.seed)
+    return [
+        callbacks.StopOnDivergence(),  # first: nothing below may record what is not finite
+        callbacks.LearningRates(
+            build.learning_rates(config),
+            config.lr_milestones,
+            lambda: checkpoints.state.rate_factor,
+        ),
+        callbacks.History(workdir.history),
+        callbacks.Summaries(workdir.tensorboard, pictures, every=max(1, config.epochs // 20)),
+        callbacks.Progress(config.batch_size, schedule.total, steps_per_epoch),
+        callbacks.SaveCheckpoints(checkpoints, config.checkpoint_seconds),
+    ]
+
+
+def refresh_batch_norm(
+    model: SoftIntroVAE, source: Source, config: Config, least_steps: int = 100
+) -> None:
+    """Re-estimates the running batch-norm statistics on real data and its reconstructions.
+
+    Training mixes the statistics of real, reconstructed and fake batches. One pass over the real data, or
+    `least_steps` batches where that is more, replaces them (0.9^100 of the old ones remain); weights stay.
+
+    Args:
+        model: trained model.
+        source: the data set.
+        config: batch size and seed.
+        least_steps: least number of batches.
+    """
+    if not source.is_image:  # the networks for points have no batch norm
+        return
+    steps = max(least_steps, _steps_per_epoch(config, source))
+
+    @tf.function
+    def refresh(x, step):
+        mean, logvar = model.encoder(x, training=True)
+        eps = tf.random.stateless_normal(tf.shape(mean), [config.seed, step], alg="philox")
+        model.decoder(objectives.reparameterize(mean, logvar, eps), training=True)
+
+    batches = source.train_batches(config.batch_size, config.seed).take(steps)
+    for step, (x, _) in batches.enumerate():
+        refresh(x, tf.cast(step, tf.int32))
