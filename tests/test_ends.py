@@ -39,7 +39,8 @@ def signalled(folder: pathlib.Path, part: str, name: str) -> subprocess.Complete
     code = (
         "import os, signal\n"
         "from absl import flags\n"
-        f"from tf_sintrovae import command, config, evaluation, export, main, plots\n"
+        "from tf_sintrovae import command, config, evaluation, main, plots\n"
+        "from tf_sintrovae.serving import export\n"
         f"original = {module}.{function}\n"
         "def interrupted(*arguments, **named):\n"
         f"    os.kill(os.getpid(), signal.{name})\n"

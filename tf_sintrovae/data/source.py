@@ -28,8 +28,7 @@ class Examples(NamedTuple):
 class Source(abc.ABC):
     """A data set as training and evaluation see it.
 
-    To add one, subclass it (or `ArraySource`, for data that fit memory) in a file of `tf_sintrovae/data/`
-    and decorate a loader with `@registry.register(name)`.
+    docs/data.md tells how to add one.
 
     Attributes:
         name: the flag value that names the data set.
