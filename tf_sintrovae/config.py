@@ -83,7 +83,7 @@ class Config:
         most=10**9,
     )
     # Networks
-    latent_dim: int = _setting(10, "dimensions of the latent space, L", least=1, most=2**16)
+    latent_dim: int = _setting(16, "dimensions of the latent space, L", least=1, most=2**16)
     widths: tuple[int, ...] = _setting(
         (),
         "channels of each resolution, or units of dense layers; when empty 64,128 for images (32,64 under 16 "

@@ -21,7 +21,7 @@ class Objective(NamedTuple):
     """
 
     beta_rec: float = 20.0
-    beta_kl: float = 0.42
+    beta_kl: float = 0.35
     beta_neg: float = 20.0
     alpha: float = 2.0
     gamma: float = 1.0
