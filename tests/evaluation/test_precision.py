@@ -1,6 +1,5 @@
 """Runs in half precision and in full share a cache: none spoils the features of another."""
 
-import itertools
 import json
 
 import keras
@@ -18,6 +17,7 @@ from tf_sintrovae.serving import export
 
 PRECISIONS = ("bfloat16", "float16", "off")
 TINY = {"dataset": "digits", "widths": (3,), "latent_dim": 2, "num_components": 3}
+SHORT = {"epochs": 1, "vae_epochs": 1}  # one stage: compiling is what takes the time
 
 
 @pytest.fixture(autouse=True)
@@ -73,14 +73,14 @@ def test_a_cache_serves_all_precisions_in_any_order(digits, models, short_traini
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", list(itertools.permutations(PRECISIONS)), ids="-".join)
+@pytest.mark.parametrize("order", [PRECISIONS, PRECISIONS[::-1]], ids="-".join)
 def test_runs_of_all_precisions_are_measured_in_one_cache(
     order, short_training, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     kept = []
     for precision in order:
-        run(tmp_path / precision, batch_size=64, mixed_precision=precision, **TINY)
+        run(tmp_path / precision, batch_size=64, mixed_precision=precision, **SHORT | TINY)
         results = json.loads((tmp_path / precision / "results.json").read_text())
         assert results["errors"] == {} and "fid/digits-classifier" in results["metrics"]
         assert np.isfinite(list(results["metrics"].values())).all()
