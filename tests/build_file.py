@@ -1,7 +1,7 @@
 """What the BUILD files must say, read off the sources' imports; `python -m tests.build_file` writes them.
 
-Each folder with Python files has a BUILD file of its own; the one at the top holds the commands and the
-data of tests. Nothing here depends on which folders there are.
+Each folder with code has a BUILD file of its own; the one at the top holds the commands and the data of
+tests. Nothing here depends on which folders there are.
 
 A library depends on what its file imports. Modules that a file only names in a string (for importlib, or
 after `python -m`) and the `__init__.py` of folders on the way may import that file back, which Bazel
@@ -36,13 +36,13 @@ DISTRIBUTIONS = {
 TOP_HEADER = '''"""The commands, and what tests read; every folder of sources has a BUILD file of its own.
 
 All are written by `make build-file` from the sources' imports; tests/test_build.py compares, and
-`make bazel` builds them with Debian's Bazel 4.2. kernels/ and configs/ are reached by the paths that
-they are imported by, the symlinks in tf_sintrovae/: //tf_sintrovae/kernels, //tf_sintrovae/configs.
+`make bazel` builds them with Debian's Bazel 4.2. kernels/ is reached by the path that it is imported
+by, the symlink in tf_sintrovae/: //tf_sintrovae/kernels.
 """
 '''
 HEADER = '"""A library a file, a test a test file; written by `make build-file`."""\n'
 VISIBILITY = '\npackage(default_visibility = ["//visibility:public"])\n'
-TOP_FILES = ("README.md", "docs/**", "pyproject.toml")
+TOP_FILES = ("README.md", "configs/*.flags", "docs/**", "pyproject.toml")
 # For the tests that read the sources: of the BUILD files themselves, and of what a wheel holds.
 CHECKOUT_FILES = (".bazelignore", "BUILD", "LICENSE", "Makefile", "WORKSPACE", "setup.py")
 
@@ -71,7 +71,7 @@ def expected_targets() -> dict[str, Target]:
 
 
 def packages() -> list[str]:
-    """Every folder with Python files, by the path that it is imported by."""
+    """Every folder with a BUILD file besides the top, by the path that it is imported by."""
     return sorted({_package(path) for path in sources()})
 
 
@@ -81,13 +81,13 @@ def sources() -> list[str]:
 
 
 def _files(folder: str) -> list[str]:
-    """All files below `folder`, through symlinks."""
+    """All files below `folder`, through symlinks, but hidden and compiled ones."""
     found = []
     for path in sorted((ROOT / folder).iterdir()):
         name = f"{folder}/{path.name}"
-        if path.is_file():
+        if path.is_file() and not path.name.startswith("."):
             found.append(name)
-        elif path.name != "__pycache__":
+        elif path.is_dir() and not path.name.startswith((".", "__pycache__")):
             found += _files(name)
     return found
 
@@ -96,8 +96,16 @@ def _is_test(path: str) -> bool:
     return pathlib.PurePath(path).name.startswith("test_")
 
 
+@functools.cache
 def _package(path: str) -> str:
-    return path.rpartition("/")[0]
+    """The innermost folder with code that a file is in: those that only hold data are part of it."""
+    folders = [str(folder) for folder in pathlib.PurePath(path).parents][:-1]
+    return next((folder for folder in folders if _has_code(folder)), folders[-1])
+
+
+def _has_code(folder: str) -> bool:
+    names = {path.name for path in (ROOT / folder).glob("*.py")}
+    return bool(names - {"__init__.py"})
 
 
 def _library(path: str) -> Target:
@@ -118,10 +126,11 @@ def _target(rule: str, package: str, srcs: tuple[str, ...], files: set[str]) -> 
     modules = set().union(*(imports(source) for source in srcs))
     others = {m.split(".")[0] for m in modules if not _is_own(m)} - set(sys.stdlib_module_names)
     labels = (_label(file, package).removesuffix(".py") for file in files - set(srcs))
+    name = pathlib.PurePath(srcs[0]).relative_to(_package(srcs[0])).with_suffix("")
     return Target(
         rule,
         package,
-        pathlib.PurePath(srcs[0]).stem,
+        str(name),
         tuple(_label(source, package).removeprefix(":") for source in srcs),
         tuple(sorted(labels, key=_order)),
         tuple(sorted(DISTRIBUTIONS.get(name, name) for name in others)),
@@ -130,8 +139,9 @@ def _target(rule: str, package: str, srcs: tuple[str, ...], files: set[str]) -> 
 
 def _label(path: str, package: str) -> str:
     """The label of a file, as it is written in `package`."""
-    folder, _, name = path.rpartition("/")
-    return f":{name}" if folder == package else f"//{folder}:{name}"
+    own = _package(path)
+    name = path.removeprefix(f"{own}/")
+    return f":{name}" if own == package else f"//{own}:{name}"
 
 
 def _order(label: str) -> tuple[bool, str]:
@@ -242,7 +252,7 @@ def committed_files() -> dict[str, str]:
 def parsed_targets(files: dict[str, str]) -> dict[str, Target]:
     """The targets of BUILD files (path -> text), by label."""
     targets = [
-        _parsed_target(node, _package(path))
+        _parsed_target(node, path.rpartition("/")[0])
         for path, text in files.items()
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("py_")
@@ -301,18 +311,20 @@ def _top_groups() -> str:
 
 def _groups(package: str) -> str:
     """The groups of files that those at the top are made of."""
-    patterns = _data_patterns(package)
-    data = _group("data", patterns) if patterns else ""
-    return data + _group("sources", ("*.py", "BUILD"))
+    data = _data_patterns(package)
+    sources = [pattern for pattern in _patterns(package) if pattern.endswith("*.py")]
+    return (_group("data", data) if data else "") + _group("sources", [*sources, "BUILD"])
 
 
 def _data_patterns(package: str) -> list[str]:
-    """Patterns of what is neither source nor BUILD file, in a folder and those below without BUILD."""
-    inner = [f"{other}/" for other in packages() if other.startswith(f"{package}/")]
-    paths = [path for path in _files(package) if not path.startswith(tuple(inner))]
+    return [pattern for pattern in _patterns(package) if not pattern.endswith("*.py")]
+
+
+def _patterns(package: str) -> list[str]:
+    """Patterns of a package's files, its BUILD file excepted."""
+    paths = [path for path in _files(package) if _package(path) == package]
     paths = [pathlib.PurePath(path).relative_to(package) for path in paths]
-    patterns = {str(path.with_name(f"*{path.suffix}")) for path in paths if path.name != "BUILD"}
-    return sorted(patterns - {"*.py", "*.pyc"})
+    return sorted({str(p.with_name(f"*{p.suffix}")) for p in paths if p.name != "BUILD"})
 
 
 def _group(name: str, patterns, groups: list[str] = ()) -> str:
@@ -326,7 +338,7 @@ def _rule(target: Target) -> str:
     deps = [*map(_quoted, target.deps), *(f'requirement("{r}")' for r in target.requirements)]
     attributes = {"name": _quoted(target.name), "srcs": _list(map(_quoted, target.srcs), 1)}
     if target.rule == "py_binary":
-        data = [f"//{p}:data" for p in packages() if p.startswith("tf_") and _data_patterns(p)]
+        data = [f"//{p}:data" for p in packages() if p.startswith(FOLDERS[0]) and _data_patterns(p)]
         attributes["data"] = _list(map(_quoted, data), 1)
         attributes["main"] = _quoted(target.srcs[0])
     if target.rule == "py_test":

@@ -14,14 +14,22 @@ import tempfile
 
 from tests import build_file
 
-# Quick tests, of each kind: of the kernels, data, numbers, files, flags, and of the BUILD files.
+# Quick tests of each kind: numbers, kernels, data found by name, flag files, pages, other processes.
 QUICK = (
     "test_build",
     "test_clustering",
     "test_components",
     "test_config",
+    "test_distributions",
     "test_frechet",
-    "test_gzipped",
+    "test_histogram",
+    "test_images",
+    "test_modes",
+    "test_objectives",
+    "test_presets",
+    "test_readme",
+    "test_registry",
+    "test_sampling",
 )
 EXPECTED = "expected version 4, as `apt-get install bazel-bootstrap` installs it on Debian"
 
