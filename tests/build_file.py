@@ -321,10 +321,10 @@ def _data_patterns(package: str) -> list[str]:
 
 
 def _patterns(package: str) -> list[str]:
-    """Patterns of a package's files, its BUILD file excepted."""
+    """Patterns of a package's files by suffix; BUILD and a program that Bazel made have none."""
     paths = [path for path in _files(package) if _package(path) == package]
     paths = [pathlib.PurePath(path).relative_to(package) for path in paths]
-    return sorted({str(p.with_name(f"*{p.suffix}")) for p in paths if p.name != "BUILD"})
+    return sorted({str(path.with_name(f"*{path.suffix}")) for path in paths if path.suffix})
 
 
 def _group(name: str, patterns, groups: list[str] = ()) -> str:
