@@ -127,6 +127,20 @@ def test_bazels_absence_is_said_in_a_line(monkeypatch, capsys, tmp_path):
     assert "apt-get install bazel-bootstrap" in message and message.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("failing", "code"), [("query", 3), ("build", 3), ("test", 3), ("none", 0)]
+)
+def test_a_failure_of_bazels_is_the_scripts_exit_code(failing, code, monkeypatch, tmp_path):
+    program = tmp_path / "bazel"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo bazel no_version\n'
+        f'case " $* " in *" {failing} "*) exit 3;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert run_bazel.main() == code
+
+
 def test_quick_tests_are_targets():
     assert {label.rpartition(":")[2] for label in run_bazel.quick_tests()} == set(run_bazel.QUICK)
 
