@@ -4,7 +4,7 @@ BIN := .venv/bin
 # More arguments for pytest, for example PYTEST_ARGS=tests/test_model.py
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-slow lint bench build-file clean
+.PHONY: help demo test test-slow lint bench build-file bazel clean
 
 help:
 	@echo "make demo       train on the bundled digits, measure, export: runs/digits/"
@@ -12,7 +12,8 @@ help:
 	@echo "make test-slow  the tests that take minutes each"
 	@echo "make lint       formatting and lint"
 	@echo "make bench      benchmarks: ratios against named alternatives"
-	@echo "make build-file write BUILD anew from the imports"
+	@echo "make build-file write the BUILD files anew from the imports"
+	@echo "make bazel      build all and run quick tests with Bazel 4 (Debian: bazel-bootstrap), offline"
 	@echo "make clean      remove .venv and build products; runs/ stays"
 
 # The stamp is written last, so that an interrupted installation is done again.
@@ -45,6 +46,9 @@ bench: .venv/installed
 
 build-file: .venv/installed
 	$(BIN)/python -m tests.build_file
+
+bazel: .venv/installed
+	$(BIN)/python -m tests.run_bazel
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -108,6 +108,7 @@ def test_wheel_holds_one_name_and_everything_in_it(wheel):
     expected = {path for path in build_file.sources() if path.startswith("tf_sintrovae/")}
     expected |= {f"tf_sintrovae/configs/{p.name}" for p in (ROOT / "configs").glob("*.flags")}
     assert expected <= set(names)
+    assert not [name for name in names if name.endswith("/BUILD")]
 
 
 def test_wheel_from_the_source_distribution_is_the_same(copy, wheel, tmp_path):
@@ -124,8 +125,8 @@ def test_every_import_is_a_declared_dependency():
     declared = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
     requirements = {
         requirement
-        for name, target in build_file.expected_targets().items()
-        if name.startswith("tf_sintrovae/")
+        for target in build_file.expected_targets().values()
+        if target.package.startswith("tf_sintrovae")
         for requirement in target.requirements
     }
     for requirement in requirements:
