@@ -208,7 +208,7 @@ def _is_sound(info) -> bool:
 def _saved_model(name: str | None) -> pathlib.Path:
     if not name:
         raise UserError("--saved_model is needed: the folder that main wrote, RUN/saved_model")
-    return saved_model.located(name)
+    return saved_model.locate(name)
 
 
 if __name__ == "__main__":

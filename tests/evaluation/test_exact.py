@@ -146,7 +146,7 @@ def test_seeds_give_mean_and_spread(source):
     model = LinearModel(source.shape, widening=1.5)
     outcome = evaluation.measure(model, source, ("elbo",), seeds=(4, 5, 6))
     single = [evaluation.evaluate(model, source, ("elbo",), seed=s)["elbo_test"] for s in (4, 5, 6)]
-    assert outcome.figures["elbo_test"] == pytest.approx(np.mean(single), rel=1e-12)
+    assert outcome.metrics["elbo_test"] == pytest.approx(np.mean(single), rel=1e-12)
     assert outcome.spread["elbo_test"] == pytest.approx(np.std(single, ddof=1), rel=1e-9)
     assert outcome.seeds == [4, 5, 6]
 
@@ -164,7 +164,7 @@ def test_image_scores_bear_the_name_of_their_network(source, tmp_path):
     ]
     expected = {f"{d}{s}" for d in distances for s in ("", "_reconstruction", "_floor")}
     expected |= {"kid_standardised_error", "kid_standardised_error_reconstruction"}
-    assert set(outcome.figures) == {f"{name}/noise-classifier" for name in expected}
+    assert set(outcome.metrics) == {f"{name}/noise-classifier" for name in expected}
     assert outcome.counts["num_real"] == 40 and outcome.counts["num_floor"] == 20
     assert outcome.counts["precision_neighbours_with_itself"] == 4
     assert 0 <= outcome.networks["noise-classifier"]["test_accuracy"] <= 1

@@ -38,8 +38,8 @@ def test_a_measure_that_fails_is_named_and_the_others_go_on(error, text, monkeyp
     monkeypatch.setitem(suite._ANY, "drift", fail(error))
     outcome = evaluation.measure(LinearModel((3, 3, 1)), SOURCE, NAMES)
     assert outcome.errors == {"drift": text}
-    assert {"elbo_test", "active_units"} <= set(outcome.figures)
-    assert not [name for name in outcome.figures if name.startswith("drift")]
+    assert {"elbo_test", "active_units"} <= set(outcome.metrics)
+    assert not [name for name in outcome.metrics if name.startswith("drift")]
     assert results.table(outcome).splitlines()[-1].split() == ["drift", "failed:", *text.split()]
     assert results.collect_results(outcome, SOURCE, 0, 1, 1)["errors"] == outcome.errors
     with pytest.raises(UserError, match=r"measure drift on noise: .*; leave it out with --metrics"):
@@ -67,7 +67,7 @@ def test_a_measure_that_fails_with_a_later_seed_has_no_figures(monkeypatch):
     outcome = evaluation.measure(LinearModel((3, 3, 1)), SOURCE, NAMES, seeds=(0, 1, 2))
     assert tried == [0, 1]
     assert outcome.errors == {"drift": "unlucky"}
-    assert "drift_test" not in outcome.figures and outcome.spread["elbo_test"] > 0
+    assert "drift_test" not in outcome.metrics and outcome.spread["elbo_test"] > 0
 
 
 def test_each_measure_is_recorded_as_soon_as_it_is_taken(tmp_path):

@@ -80,7 +80,7 @@ def test_classes_of_patches_which_are_stored_photograph_by_photograph_are_found(
     outcome = evaluation.measure(model, source, ("class_coverage",), options=options)
     assert outcome.errors == {}
     assert outcome.counts["class_coverage_train"] == 200
-    assert outcome.figures["sample_classes_found"] in (1, 2)
+    assert outcome.metrics["sample_classes_found"] in (1, 2)
 
 
 @pytest.mark.slow

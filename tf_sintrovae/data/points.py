@@ -13,7 +13,7 @@ _LEAST_SPREAD = 0.01
 _MOST_SIZE = 100.0
 
 
-def checked_points(x: np.ndarray, where: str) -> np.ndarray:
+def check_points(x: np.ndarray, where: str) -> np.ndarray:
     """Points as the rest of the package stores them; a coordinate of unusual scale is only worth a warning.
 
     Args:
@@ -33,12 +33,12 @@ def checked_points(x: np.ndarray, where: str) -> np.ndarray:
         )
     if not x.size:
         raise UserError(f"{where} has shape {list(x.shape)}: expected points [N, D]")
-    points = checked_floats(x, where)
+    points = check_floats(x, where)
     _warn_of_scales(points, where)
     return points
 
 
-def checked_floats(x: np.ndarray, where: str) -> np.ndarray:
+def check_floats(x: np.ndarray, where: str) -> np.ndarray:
     """Floats of any shape as float32.
 
     Raises:

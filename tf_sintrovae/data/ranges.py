@@ -17,7 +17,7 @@ def square(limit: float) -> PlotRange:
     return ((-limit, limit), (-limit, limit))
 
 
-def of_points(points: np.ndarray) -> PlotRange:
+def fit(points: np.ndarray) -> PlotRange:
     """The range of a sample: its middle 99.9 % in each coordinate, and a twentieth more at either end.
 
     Args:

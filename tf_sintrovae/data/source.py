@@ -91,7 +91,7 @@ class Source(abc.ABC):
         Args:
             split: `'train'` or `'test'`.
             limit: at most this many; of finite data a sample in stored order in which each class has its
-                share (`subsets.chosen_rows`). An endless stream draws exactly `limit` (5,000 when None),
+                share (`subsets.choose_rows`). An endless stream draws exactly `limit` (5,000 when None),
                 reproducibly from `(seed, split)`.
             seed: seed of the choice or of the draw.
         """

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def chosen_rows(labels: np.ndarray | None, size: int, limit: int | None, seed: int) -> np.ndarray:
+def choose_rows(labels: np.ndarray | None, size: int, limit: int | None, seed: int) -> np.ndarray:
     """A seeded sample of examples in which each class has its share.
 
     The first examples of a data set will not do: many are stored class by class.

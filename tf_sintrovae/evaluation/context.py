@@ -107,7 +107,7 @@ class Context:
         tensors = {key: tf.constant(value) for key, value in arguments.items()}
         return {key: v.numpy() for key, v in self._signatures[name](**tensors).items()}
 
-    def batched(self, name: str, argument: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    def call_in_batches(self, name: str, argument: str, values: np.ndarray) -> dict[str, np.ndarray]:
         """A signature's outputs for many rows, a batch at a time."""
         parts = [self.call(name, **{argument: part}) for part in self.split(values)]
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -134,18 +134,18 @@ class Context:
     def posterior(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Mean and log-variance [N, L] of a split."""
         if split not in self._encoded:
-            encoded = self.batched("encode", "x", self.examples(split).x)
+            encoded = self.call_in_batches("encode", "x", self.examples(split).x)
             self._encoded[split] = encoded["mean"], encoded["logvar"]
         return self._encoded[split]
 
-    def sampled(self, split: str) -> np.ndarray:
+    def sample_posterior(self, split: str) -> np.ndarray:
         """One posterior sample [N, L] for each example of a split."""
         return draw(*self.posterior(split), self.generator(f"sampled {split}"))
 
     def decoder_mean(self, z: np.ndarray) -> np.ndarray:
         """The decoder's mean [N, *shape] at z [N, L], not clipped where the model offers it so."""
         name = "decode_unclipped" if "decode_unclipped" in self._signatures else "decode"
-        return self.batched(name, "z", z)["x"]
+        return self.call_in_batches(name, "z", z)["x"]
 
     @property
     def has_batch_statistics(self) -> bool:

@@ -9,7 +9,7 @@ from tf_sintrovae.evaluation.feature_networks import classifier, inception
 from tf_sintrovae.evaluation.feature_networks.network import FeatureNetwork, cached_features
 from tf_sintrovae.evaluation.metrics import representation
 from tf_sintrovae.evaluation.metrics.frechet import frechet_distance, statistics
-from tf_sintrovae.evaluation.metrics.kernel_distance import kernel_distance, standardised
+from tf_sintrovae.evaluation.metrics.kernel_distance import kernel_distance, standardise
 from tf_sintrovae.evaluation.metrics.manifold import FEWEST, manifold_scores, neighbour_counts
 
 NETWORKS = ("classifier", "inception-2015", "keras-inception-v3")
@@ -61,7 +61,7 @@ def _scores(context: Context, fake_batches, suffix: str) -> dict[str, float]:
     for network in [_network(context, name) for name in context.options.feature_networks]:
         features = cached_features(network, reference.pixels, context.options.cache)
         real = features[reference.compared]
-        scores = _compared(network, real, network.features(fake_batches()), real, context.seed)
+        scores = _compare(network, real, network.features(fake_batches()), real, context.seed)
         figures |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
         floors = _floors(context, network, features, real)
         figures |= {f"{key}_floor/{network.name}": value for key, value in floors.items()}
@@ -75,16 +75,16 @@ def _floors(context: Context, network: FeatureNetwork, features, real) -> dict[s
     if len(halves[0]) < FEWEST:
         return {}
     if network.name not in context.floors:
-        scores = _compared(network, *halves, real, context.seed)
+        scores = _compare(network, *halves, real, context.seed)
         context.floors[network.name] = {k: v for k, v in scores.items() if "_error" not in k}
     return context.floors[network.name]
 
 
-def _compared(network: FeatureNetwork, real, fake, scale, seed: int) -> dict[str, float]:
+def _compare(network: FeatureNetwork, real, fake, scale, seed: int) -> dict[str, float]:
     """All scores between features; a kernel distance that standardises takes the statistics of `scale`."""
     frechet = frechet_distance(statistics(real), statistics(fake))["frechet"]
     name = "kid_standardised" if network.standardised_kernel else "kid"
-    sets = standardised(scale, real, fake) if network.standardised_kernel else (real, fake)
+    sets = standardise(scale, real, fake) if network.standardised_kernel else (real, fake)
     kernel = kernel_distance(*sets, seed)
     return {
         "fid": frechet,
@@ -95,11 +95,11 @@ def _compared(network: FeatureNetwork, real, fake, scale, seed: int) -> dict[str
 
 def _network(context: Context, name: str) -> FeatureNetwork:
     if name not in context.networks:
-        context.networks[name] = _loaded(context, name)
+        context.networks[name] = _load(context, name)
     return context.networks[name]
 
 
-def _loaded(context: Context, name: str) -> FeatureNetwork:
+def _load(context: Context, name: str) -> FeatureNetwork:
     options = context.options
     if name == "inception-2015":
         return inception.original(options.inception_path)

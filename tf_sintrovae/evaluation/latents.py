@@ -37,7 +37,7 @@ def representation(context: Context) -> dict[str, float]:
     """Probes on sampled z, as in the paper, and on the mean."""
     labels = [context.examples(split).y for split in ("train", "test")]
     kinds = {
-        "sampled": [context.sampled(split) for split in ("train", "test")],
+        "sampled": [context.sample_posterior(split) for split in ("train", "test")],
         "mean": [context.posterior(split)[0] for split in ("train", "test")],
     }
     return {
@@ -50,7 +50,7 @@ def representation(context: Context) -> dict[str, float]:
 def clustering(context: Context) -> dict[str, float]:
     """Agreement of the most responsible component of the mean with the labels of the test data."""
     mean, _ = context.posterior("test")
-    clusters = context.batched("responsibilities", "z", mean)["responsibilities"].argmax(axis=1)
+    clusters = context.call_in_batches("responsibilities", "z", mean)["responsibilities"].argmax(axis=1)
     return agreement.clustering_scores(context.examples("test").y, clusters)
 
 

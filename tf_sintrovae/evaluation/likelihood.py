@@ -29,7 +29,7 @@ def iwae(context: Context) -> dict[str, float]:
     """
     count = context.options.iwae_images
     x = context.source.examples("test", count, context.seed).x
-    mean, logvar = _encoded(context, x)
+    mean, logvar = _encode(context, x)
     context.counts["iwae_images"] = len(x)
     noise = context.generator("iwae")
     bounds = np.concatenate(
@@ -45,7 +45,7 @@ def iwae(context: Context) -> dict[str, float]:
 def drift(context: Context) -> dict[str, float]:
     """`KL(E(D(mean)) || E(x))` on the test set, in nats: how far a reconstruction is from its original."""
     mean, logvar = context.posterior("test")
-    again = context.batched("encode", "x", context.decoder_mean(mean))
+    again = context.call_in_batches("encode", "x", context.decoder_mean(mean))
     divergence = gaussians.kl_divergence(again["mean"], again["logvar"], mean, logvar)
     return {"drift_test": float(divergence.mean())}
 
@@ -59,8 +59,8 @@ def ood(context: Context) -> dict[str, float]:
     return {f"ood_auroc/{other.name}": detection.auroc(inside, outside)}
 
 
-def _encoded(context: Context, x) -> tuple[np.ndarray, np.ndarray]:
-    encoded = context.batched("encode", "x", x)
+def _encode(context: Context, x) -> tuple[np.ndarray, np.ndarray]:
+    encoded = context.call_in_batches("encode", "x", x)
     return encoded["mean"], encoded["logvar"]
 
 
@@ -70,5 +70,5 @@ def _log_weights(context: Context, x, mean, logvar, noise) -> np.ndarray:
     z = mean + np.exp(0.5 * logvar) * eps  # [S, L]
     decoded = context.decoder_mean(z).reshape(len(z), -1)
     likelihood = gaussians.log_prob(x.ravel(), decoded, np.zeros(()))
-    prior = context.batched("responsibilities", "z", z)["log_prob"]
+    prior = context.call_in_batches("responsibilities", "z", z)["log_prob"]
     return likelihood + prior - gaussians.log_prob(z, mean, logvar)

@@ -35,7 +35,7 @@ def gnelbo(context: Context) -> dict[str, float]:
     data = source.examples("test", options.gnelbo_points, context.seed).x
     points = grid_elbo.grid(source.plot_range, options.gnelbo_grid)
     loss = _negative_elbo(context)
-    return {"gnelbo": grid_elbo.grid_normalised(loss(data), loss(points))}
+    return {"gnelbo": grid_elbo.normalise_by_grid(loss(data), loss(points))}
 
 
 def _negative_elbo(context: Context):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tf_sintrovae.data.source import Source
-from tf_sintrovae.data.subsets import chosen_rows
+from tf_sintrovae.data.subsets import choose_rows
 from tf_sintrovae.evaluation.feature_networks.network import to_uint8
 
 _READ_BATCH = 500
@@ -33,8 +33,8 @@ class Reference:
         batches = [(to_uint8(x), y) for x, y in self._batches()]
         self.pixels, labels = map(np.concatenate, zip(*batches, strict=True))
         size = len(labels)
-        self.compared = chosen_rows(labels, size, num_images, seed)
-        first = chosen_rows(labels, size, size // 2, seed)
+        self.compared = choose_rows(labels, size, num_images, seed)
+        first = choose_rows(labels, size, size // 2, seed)
         self.halves = first, np.setdiff1d(np.arange(size), first)[: len(first)]
 
     def compared_batches(self) -> Iterator[np.ndarray]:

@@ -32,7 +32,7 @@ def collect_results(
         "versions": versions(),
         "counts": outcome.counts,
         "networks": outcome.networks,
-        "metrics": outcome.figures,
+        "metrics": outcome.metrics,
         "spread": outcome.spread,
         "errors": outcome.errors,
     }
@@ -67,12 +67,12 @@ def recorder(content: Callable[[Outcome], dict], path: pathlib.Path) -> Callable
 
 def table(outcome: Outcome) -> str:
     """One line a figure, with the spread over seeds and the floor where there are any; then what failed."""
-    figures = {n: v for n, v in outcome.figures.items() if "_floor/" not in n}
+    figures = {n: v for n, v in outcome.metrics.items() if "_floor/" not in n}
     width = max(map(len, [*figures, *outcome.errors]), default=0)
     lines = []
     for name, value in figures.items():
         spread = f" +- {outcome.spread[name]:.2g}" if name in outcome.spread else ""
-        floor = outcome.figures.get(_floor_name(name))
+        floor = outcome.metrics.get(_floor_name(name))
         beside = "" if floor is None else f"  (real against real: {floor:.6g})"
         lines.append(f"  {name:{width}}  {value:.6g}{spread}{beside}")
     lines += [f"  {name:{width}}  failed: {error}" for name, error in outcome.errors.items()]

@@ -95,7 +95,7 @@ def evaluate(
     outcome = measure(model, source, metrics, (seed,), progress, options)
     for name, error in outcome.errors.items():
         raise UserError(f"measure {name} on {source.name}: {error}; leave it out with --metrics")
-    return outcome.figures
+    return outcome.metrics
 
 
 def measure(

@@ -24,7 +24,7 @@ _SIGNATURES = {
 }
 
 
-def located(name: str | os.PathLike) -> pathlib.Path:
+def locate(name: str | os.PathLike) -> pathlib.Path:
     """The folder of a SavedModel.
 
     Raises:
@@ -59,7 +59,7 @@ def load(name: str | os.PathLike, needed: tuple[str, ...] = tuple(_SIGNATURES)) 
     """
     import tensorflow as tf
 
-    path = located(name)
+    path = locate(name)
     _check_hashes(path)
     try:
         with _without_warnings():
@@ -78,7 +78,7 @@ def hashes(path: pathlib.Path) -> dict[str, str]:
 
 
 def _check_hashes(path: pathlib.Path) -> None:
-    for name, expected in _recorded(path).items():
+    for name, expected in _read_hashes(path).items():
         file = path / name
         try:
             found = _sha256(file)
@@ -91,7 +91,7 @@ def _check_hashes(path: pathlib.Path) -> None:
             )
 
 
-def _recorded(path: pathlib.Path) -> dict[str, str]:
+def _read_hashes(path: pathlib.Path) -> dict[str, str]:
     """The hashes that travel with an export; empty for models of others, and where they cannot be read."""
     try:
         recorded = json.loads((path / INFO_FILE).read_bytes())["sha256"]

@@ -56,7 +56,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         shape, latent_dim = _shapes(self._load())
         self.shape_, self.n_features_in_ = shape, int(np.prod(shape))
         self._n_features_out = latent_dim
-        self._checked(X)
+        self._check(X)
         return self
 
     def transform(self, X) -> np.ndarray:
@@ -66,7 +66,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             ValueError: X of another size, or not finite.
         """
         check_is_fitted(self)
-        x = self._checked(X).reshape(-1, *self.shape_)
+        x = self._check(X).reshape(-1, *self.shape_)
         encode, noise = self._load(), np.random.default_rng(self.seed)
         parts = []
         for start in range(0, len(x), self.batch_size):
@@ -78,7 +78,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             parts.append(z)
         return np.concatenate(parts)
 
-    def _checked(self, X) -> np.ndarray:
+    def _check(self, X) -> np.ndarray:
         """X as finite float32 [n, D].
 
         Images are flattened before scikit-learn's own checks, which see tables only.

@@ -13,7 +13,7 @@ from tf_sintrovae.errors import UserError
 
 _logger = logging.getLogger("tf_sintrovae.data")
 
-Split = tuple[np.ndarray, np.ndarray]
+LabelledImages = tuple[np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Archive:
     """
 
     sha256: dict[str, str]
-    read: Callable[..., tuple[Split, Split]]
+    read: Callable[..., tuple[LabelledImages, LabelledImages]]
 
 
 def _read_idx(train_images, train_labels, test_images, test_labels, max_bytes):

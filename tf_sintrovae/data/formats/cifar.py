@@ -22,10 +22,10 @@ _ADMITTED = {
     for name in ("_reconstruct",)
 } | {("numpy", "ndarray"), ("numpy", "dtype")}
 
-Split = tuple[np.ndarray, np.ndarray]
+LabelledImages = tuple[np.ndarray, np.ndarray]
 
 
-def read_binary(archive: pathlib.Path, max_bytes: int) -> tuple[Split, Split]:
+def read_binary(archive: pathlib.Path, max_bytes: int) -> tuple[LabelledImages, LabelledImages]:
     """Reads `cifar-10-binary.tar.gz`: records of a label byte and 3,072 bytes of pixels.
 
     Args:
@@ -40,7 +40,7 @@ def read_binary(archive: pathlib.Path, max_bytes: int) -> tuple[Split, Split]:
     return _splits(archive, max_bytes, ".bin", _parse_binary)
 
 
-def read_python(archive: pathlib.Path, max_bytes: int) -> tuple[Split, Split]:
+def read_python(archive: pathlib.Path, max_bytes: int) -> tuple[LabelledImages, LabelledImages]:
     """Reads `cifar-10-python.tar.gz` without running anything that its pickles may ask for.
 
     Args:
@@ -55,7 +55,7 @@ def read_python(archive: pathlib.Path, max_bytes: int) -> tuple[Split, Split]:
     return _splits(archive, max_bytes, "", _parse_python)
 
 
-def _splits(archive: pathlib.Path, max_bytes: int, suffix: str, parse) -> tuple[Split, Split]:
+def _splits(archive: pathlib.Path, max_bytes: int, suffix: str, parse) -> tuple[LabelledImages, LabelledImages]:
     members = _members(archive, max_bytes)
     parsed = []
     for name in _BATCHES:
@@ -77,7 +77,7 @@ def _members(archive: pathlib.Path, max_bytes: int) -> dict[str, bytes]:
         with tarfile.open(fileobj=content, mode="r:") as tar:
             return {
                 pathlib.PurePosixPath(file.name).name: tar.extractfile(file).read()
-                for file in _checked_members(archive, tar, max_bytes)
+                for file in _regular_files(archive, tar, max_bytes)
             }
     except UserError:
         raise
@@ -85,7 +85,7 @@ def _members(archive: pathlib.Path, max_bytes: int) -> dict[str, bytes]:
         raise UserError(f"{archive}: damaged tar archive ({error}): get it again") from error
 
 
-def _checked_members(
+def _regular_files(
     archive: pathlib.Path, tar: tarfile.TarFile, max_bytes: int
 ) -> Iterator[tarfile.TarInfo]:
     """The regular files; what the published archives never hold is refused, though nothing is unpacked."""
@@ -105,7 +105,7 @@ def _checked_members(
             yield member
 
 
-def _parse_binary(where: str, data: bytes) -> Split:
+def _parse_binary(where: str, data: bytes) -> LabelledImages:
     if not data or len(data) % (1 + _PIXELS):
         raise UserError(
             f"{where}: {len(data)} bytes are not a whole number of records of {1 + _PIXELS}"
@@ -114,7 +114,7 @@ def _parse_binary(where: str, data: bytes) -> Split:
     return records[:, 1:], records[:, 0]
 
 
-def _parse_python(where: str, data: bytes) -> Split:
+def _parse_python(where: str, data: bytes) -> LabelledImages:
     try:
         batch = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
     except UserError as error:

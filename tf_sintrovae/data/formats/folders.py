@@ -35,21 +35,21 @@ def read(
     Raises:
         UserError: no images, a corrupt one, various sizes without `image_size`, or too many of them.
     """
-    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and _found(p))
+    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and _find_images(p))
     if not classes:
-        return _read_all(folder, _found(folder), image_size, max_bytes), None, ()
-    if loose := _found(folder):
+        return _read_all(folder, _find_images(folder), image_size, max_bytes), None, ()
+    if loose := _find_images(folder):
         raise UserError(
             f"{loose[0]}: lies beside the class folders {', '.join(classes[:3])}: "
             "move it into one, or all images into one folder"
         )
-    paths = [_found(folder / name) for name in classes]
+    paths = [_find_images(folder / name) for name in classes]
     y = np.repeat(np.arange(len(classes)), [len(p) for p in paths])
     x = _read_all(folder, list(itertools.chain(*paths)), image_size, max_bytes)
     return x, y, tuple(classes)
 
 
-def _found(folder: pathlib.Path) -> list[pathlib.Path]:
+def _find_images(folder: pathlib.Path) -> list[pathlib.Path]:
     files = (path for path in folder.iterdir() if not path.name.startswith("."))
     found = sorted(path for path in files if path.suffix.lower() in _SUFFIXES)
     if lost := next((path for path in found if path.is_symlink() and not path.exists()), None):

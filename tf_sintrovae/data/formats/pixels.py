@@ -11,7 +11,7 @@ _logger = logging.getLogger("tf_sintrovae.data")
 _CHANNELS = (1, 3)
 
 
-def checked_images(x: np.ndarray, where: str) -> np.ndarray:
+def check_images(x: np.ndarray, where: str) -> np.ndarray:
     """Images as the rest of the package stores them.
 
     Args:
@@ -32,10 +32,10 @@ def checked_images(x: np.ndarray, where: str) -> np.ndarray:
         raise UserError(
             f"{where} has shape {list(x.shape)}: expected [N, H, W], [N, H, W, 1] or [N, H, W, 3]"
         )
-    return checked_pixels(x, where)
+    return check_pixels(x, where)
 
 
-def checked_pixels(x: np.ndarray, where: str) -> np.ndarray:
+def check_pixels(x: np.ndarray, where: str) -> np.ndarray:
     """Pixels as the rest of the package stores them.
 
     Args:
@@ -60,7 +60,7 @@ def checked_pixels(x: np.ndarray, where: str) -> np.ndarray:
     return x.astype(np.float32, copy=False)
 
 
-def numbered_labels(labels: list[np.ndarray], where: str) -> tuple[list[np.ndarray], tuple]:
+def number_labels(labels: list[np.ndarray], where: str) -> tuple[list[np.ndarray], tuple]:
     """Numbers the classes of labels, which may be any integers or text, from 0 on.
 
     Args:

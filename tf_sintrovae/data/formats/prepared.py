@@ -13,7 +13,7 @@ from tensorflow_datasets.core import read_only_builder
 from tf_sintrovae.data.formats import images, network
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.data.sources.arrays import ArraySource
-from tf_sintrovae.data.sources.streams import Split, StreamSource
+from tf_sintrovae.data.sources.streams import StoredSplit, StreamSource
 from tf_sintrovae.errors import UserError
 
 _logger = logging.getLogger("tf_sintrovae.data")
@@ -53,7 +53,7 @@ def find(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:
     except tfds.core.DatasetNotFoundError:
         return None
     except Exception as error:  # a damaged description raises almost anything
-        raise _damaged(folder / root[0], error) from error
+        raise _damage_error(folder / root[0], error) from error
 
 
 def download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:
@@ -80,7 +80,7 @@ def download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:  # TFDS lets through whatever its many parts raise
-        raise UserError(f"{name} could not be downloaded ({_in_short(error)})") from error
+        raise UserError(f"{name} could not be downloaded ({_shorten(error)})") from error
     return builder
 
 
@@ -113,26 +113,26 @@ def source(name: str, builder: tfds.core.DatasetBuilder, image_size: int | None)
     try:
         arrays = *train.read(shape), *test.read(shape)
     except tf.errors.OpError as error:
-        raise _damaged(builder.data_path, error) from error
+        raise _damage_error(builder.data_path, error) from error
     return ArraySource(name, *arrays, class_names=class_names)
 
 
-def _damaged(folder, error: Exception) -> UserError:
+def _damage_error(folder, error: Exception) -> UserError:
     return UserError(
-        f"{folder}: damaged data prepared by TFDS ({_in_short(error)}): get them again"
+        f"{folder}: damaged data prepared by TFDS ({_shorten(error)}): get them again"
     )
 
 
-def _in_short(error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     """The message on one line, without the names of graph nodes that TensorFlow adds."""
     message = re.sub(r"\{\{.*?\}\}|\[Op:.*", " ", str(error), flags=re.DOTALL)
     return " ".join(message.split())[:300]
 
 
-def _split(builder, split: str, image: str, label: str | None, image_size: int | None) -> Split:
+def _split(builder, split: str, image: str, label: str | None, image_size: int | None) -> StoredSplit:
     feature = builder.info.features[image]
 
-    def chosen(example):
+    def select(example):
         return example[image], tf.cast(example[label], tf.int32) if label else 0
 
     def decode(encoded, y):
@@ -145,7 +145,7 @@ def _split(builder, split: str, image: str, label: str | None, image_size: int |
         read_config=tfds.ReadConfig(try_autocache=False),
         decoders={image: tfds.decode.SkipDecoding()},
     )
-    return Split(stored.map(chosen), builder.info.splits[split].num_examples, decode)
+    return StoredSplit(stored.map(select), builder.info.splits[split].num_examples, decode)
 
 
 def _split_names(name: str, builder: tfds.core.DatasetBuilder) -> tuple[str, str]:

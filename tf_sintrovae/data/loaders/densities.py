@@ -59,7 +59,7 @@ class DensitySource(Source):
             x, y = self._draw(tf.stack([tf.constant(seed, tf.int64), step]), batch_size)
             return x[mine], y[mine]
 
-        return pipelines.finished(tf.data.Dataset.range(start_step, pipelines.LAST), batch)
+        return pipelines.finish(tf.data.Dataset.range(start_step, pipelines.LAST), batch)
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`."""
@@ -134,17 +134,17 @@ def _integers(seed: tf.Tensor, n: int, bound: int) -> tf.Tensor:
     return tf.random.stateless_uniform([n], seed, 0, bound, tf.int32, alg="philox")
 
 
-def _numbered(word: str, count: int) -> tuple[str, ...]:
+def _number_classes(word: str, count: int) -> tuple[str, ...]:
     return tuple(f"{word} {i}" for i in range(count))
 
 
 _DENSITIES = {
     density.name: density
     for density in (
-        _Density("8gaussians", _draw_8gaussians, 2, _numbered("centre", 8), centres=_CENTRES),
-        _Density("spiral", _draw_spiral, 4, _numbered("arm", 2)),
-        _Density("checkerboard", _draw_checkerboard, 4, _numbered("square", 8)),
-        _Density("rings", _draw_rings, 4, _numbered("ring", 4), radii=_RADII),
+        _Density("8gaussians", _draw_8gaussians, 2, _number_classes("centre", 8), centres=_CENTRES),
+        _Density("spiral", _draw_spiral, 4, _number_classes("arm", 2)),
+        _Density("checkerboard", _draw_checkerboard, 4, _number_classes("square", 8)),
+        _Density("rings", _draw_rings, 4, _number_classes("ring", 4), radii=_RADII),
     )
 }
 

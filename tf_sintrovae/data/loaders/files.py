@@ -39,16 +39,16 @@ def load(options: LoaderOptions) -> ArraySource:
             "or .npy file"
         )
     if path.is_dir():
-        return _from_folder(path, options)
+        return _load_folder(path, options)
     if path.suffix == ".npz":
-        return _from_npz(path, options)
+        return _load_npz(path, options)
     if path.suffix == ".npy":
         x = numpy_files.read_npy(path, options.max_bytes)
-        return _source(options, _checked(x, str(path)), None)
+        return _source(options, _check(x, str(path)), None)
     raise UserError(f"data_dir={path}: expected a folder of images, an .npz or an .npy file")
 
 
-def _from_folder(path: pathlib.Path, options: LoaderOptions) -> ArraySource:
+def _load_folder(path: pathlib.Path, options: LoaderOptions) -> ArraySource:
     train, test = _split_folders(path)
     x, y, names = folders.read(train, options.image_size, options.max_bytes)
     if test is None:
@@ -79,39 +79,39 @@ def _split_folders(path: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path | Non
     return path, None
 
 
-def _from_npz(path: pathlib.Path, options: LoaderOptions) -> ArraySource:
+def _load_npz(path: pathlib.Path, options: LoaderOptions) -> ArraySource:
     with numpy_files.NpzFile(path, options.max_bytes) as file:
         given = set(file.names)
         kinds = ("x_train", "x_test") if "x_train" in given else ("x",)
         labels = tuple(kind.replace("x", "y", 1) for kind in kinds)
         if not given >= set(kinds) or 0 < len(given & set(labels)) < len(labels):
             raise UserError(f"{path}: holds {', '.join(sorted(given)) or 'nothing'}: {_EXPECTED}")
-        xs = [_checked(file[x], f"{path}: {x}") for x in kinds]
+        xs = [_check(file[x], f"{path}: {x}") for x in kinds]
         ys = [file[y] for y in labels if y in given]
     names = ()
     if ys:
-        ys, names = pixels.numbered_labels(ys, str(path))
+        ys, names = pixels.number_labels(ys, str(path))
     ys = ys or [None] * len(xs)
     _require_labels(path, xs, ys)
     splits = [array for split in zip(xs, ys, strict=True) for array in split]
     return _source(options, *splits, class_names=names)
 
 
-def _checked(x: np.ndarray, where: str) -> np.ndarray:
+def _check(x: np.ndarray, where: str) -> np.ndarray:
     """Images or points, told apart by the number of dimensions."""
-    return points.checked_points(x, where) if x.ndim == 2 else pixels.checked_images(x, where)
+    return points.check_points(x, where) if x.ndim == 2 else pixels.check_images(x, where)
 
 
 def _source(
     options: LoaderOptions, x, y, x_test=None, y_test=None, class_names: tuple[str, ...] = ()
 ) -> ArraySource:
-    x = _resized(options, x)
+    x = _resize(options, x)
     if x_test is None:
         _require_two(options, x)
         _logger.info("%s: a tenth held out for tests, by seed %d", options.data_dir, options.seed)
         splits = held_out(x, y, options.seed)
     else:
-        splits = x, y, _resized(options, x_test), y_test
+        splits = x, y, _resize(options, x_test), y_test
     _logger.info(
         "%s: %d training and %d test %s",
         *(options.data_dir, len(splits[0]), len(splits[2]), "points" if x.ndim == 2 else "images"),
@@ -133,7 +133,7 @@ def _require_two(options: LoaderOptions, x: np.ndarray) -> None:
         )
 
 
-def _resized(options: LoaderOptions, x: np.ndarray) -> np.ndarray:
+def _resize(options: LoaderOptions, x: np.ndarray) -> np.ndarray:
     if x.ndim == 2 and options.image_size is not None:
         raise UserError(
             f"image_size={options.image_size} has no meaning for {options.data_dir}, which holds points of "

@@ -51,12 +51,12 @@ def load(options: LoaderOptions) -> Source:
         return prepared.source(name, builder, options.image_size)
     places = [folder, *(folder / spelling for spelling in names.spellings(name))]
     if found := archives.find(name, places):
-        return _from_archive(options, *found)
+        return _load_archive(options, *found)
     _logger.info("%s: not in %s, asking TFDS to download it", name, folder)
     return prepared.source(name, _download(name, folder), options.image_size)
 
 
-def _from_archive(
+def _load_archive(
     options: LoaderOptions, archive: archives.Archive, folder: pathlib.Path
 ) -> ArraySource:
     name = options.name
@@ -70,7 +70,7 @@ def _download(name: str, folder: pathlib.Path):
     try:
         builder = prepared.download(name, folder)
     except UserError as error:
-        raise UserError(f"{error} and {_instead(name, folder)}") from error
+        raise UserError(f"{error} and {_advise(name, folder)}") from error
     if builder is None:
         near = difflib.get_close_matches(name, names.names(), n=1)
         raise UserError(
@@ -80,7 +80,7 @@ def _download(name: str, folder: pathlib.Path):
     return builder
 
 
-def _instead(name: str, folder: pathlib.Path) -> str:
+def _advise(name: str, folder: pathlib.Path) -> str:
     there = f"is not in {folder}" if folder.is_dir() else f"there is no folder {folder}"
     files = archives.describe(name)
     original = f", or its original files ({files}) there or in {folder / name}" if files else ""

@@ -73,7 +73,7 @@ class ArraySource(Source):
     @functools.cached_property
     def plot_range(self) -> ranges.PlotRange | None:
         """The part of the plane that the training points span; None where they have not two coordinates."""
-        return ranges.of_points(self._splits["train"].x) if self.shape == (2,) else None
+        return ranges.fit(self._splits["train"].x) if self.shape == (2,) else None
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """See `Source`."""
@@ -99,18 +99,18 @@ class ArraySource(Source):
             return pipelines.to_float(tf.gather(x, index)), tf.gather(y, index)
 
         epochs = tf.data.Dataset.range(start_step // steps, pipelines.LAST)
-        return pipelines.finished(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
+        return pipelines.finish(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`."""
-        x, y = self._chosen(split, limit, seed)
+        x, y = self._choose(split, limit, seed)
         return Examples(_to_float_numpy(x), y)
 
     def batches(
         self, split: str, batch_size: int, limit: int | None = None, seed: int = 0
     ) -> Iterator[Examples]:
         """See `Source`; only one batch at a time is held as float32."""
-        x, y = self._chosen(split, limit, seed)
+        x, y = self._choose(split, limit, seed)
         for start in range(0, len(x), batch_size):
             rows = slice(start, start + batch_size)
             yield Examples(_to_float_numpy(x[rows]), y[rows])
@@ -127,14 +127,14 @@ class ArraySource(Source):
         with tf.device("CPU:0"):
             return tuple(map(tf.constant, self._splits["train"]))
 
-    def _chosen(self, split: str, limit: int | None, seed: int) -> Examples:
+    def _choose(self, split: str, limit: int | None, seed: int) -> Examples:
         """Examples of a split as they are stored; not copied where all are asked for."""
         x, y = self._splits[split]
         if not len(x):
             raise UserError(f"data set {self.name!r} has no {split} examples: give some")
         if limit is None or limit >= len(x):
             return Examples(x, y)
-        rows = subsets.chosen_rows(y, len(x), limit, seed)
+        rows = subsets.choose_rows(y, len(x), limit, seed)
         return Examples(x[rows], y[rows])
 
 
@@ -210,12 +210,12 @@ def _checked_examples(where: str, x: np.ndarray) -> np.ndarray:
     if not len(x):
         return x
     if x.ndim == 4:
-        return pixels.checked_pixels(x, where)
+        return pixels.check_pixels(x, where)
     if not np.issubdtype(x.dtype, np.floating):
         raise UserError(
             f"{where}: examples of dtype {x.dtype}, which are not images: expected finite floats"
         )
-    return points.checked_floats(x, f"{where}: examples, which are not images,")
+    return points.check_floats(x, f"{where}: examples, which are not images,")
 
 
 def _to_float_numpy(x: np.ndarray) -> np.ndarray:

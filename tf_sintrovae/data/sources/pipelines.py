@@ -12,7 +12,7 @@ from tf_sintrovae.errors import UserError
 LAST = np.iinfo(np.int64).max
 
 
-def finished(elements: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
+def finish(elements: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
     """The common end of all pipelines: computes batches in parallel and in order, ahead of need.
 
     Args:

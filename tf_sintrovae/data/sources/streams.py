@@ -17,7 +17,7 @@ _LABEL_BATCH = 4096
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class StoredSplit:
     """Stored examples of a split.
 
     Attributes:
@@ -37,7 +37,7 @@ class Split:
             batch_size: examples in a batch.
             rows: [N] numbers of the examples to decode, in increasing order; None for all of them.
         """
-        stored = self.stored if rows is None else self._only(rows)
+        stored = self.stored if rows is None else self._select(rows)
         decoded = stored.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         for x, y in decoded.batch(batch_size).prefetch(1).as_numpy_iterator():
             yield Examples(x, y)
@@ -47,13 +47,13 @@ class Split:
         batches = self.stored.map(lambda _, y: y).batch(_LABEL_BATCH).as_numpy_iterator()
         return np.concatenate(list(batches))
 
-    def _only(self, rows: np.ndarray) -> tf.data.Dataset:
+    def _select(self, rows: np.ndarray) -> tf.data.Dataset:
         """The stored examples of these numbers; the others are skipped before they are decoded."""
         wanted = np.zeros(self.size, bool)
         wanted[rows] = True
         numbered = tf.data.Dataset.from_tensor_slices(wanted), self.stored
-        chosen = tf.data.Dataset.zip(*numbered).filter(lambda is_wanted, _: is_wanted)
-        return chosen.map(lambda _, example: example).take(len(rows))
+        selected = tf.data.Dataset.zip(*numbered).filter(lambda is_wanted, _: is_wanted)
+        return selected.map(lambda _, example: example).take(len(rows))
 
     def read(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The whole split, `x [N, *shape]` uint8 and `y [N]` int32, decoded into memory once."""
@@ -76,8 +76,8 @@ class StreamSource(Source):
     def __init__(
         self,
         name: str,
-        train: Split,
-        test: Split,
+        train: StoredSplit,
+        test: StoredSplit,
         shape: tuple[int, ...],
         class_names: tuple[str, ...],
     ):
@@ -116,7 +116,7 @@ class StreamSource(Source):
             .unbatch()
             .map(train.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         )
-        return pipelines.finished(
+        return pipelines.finish(
             decoded.batch(rows, drop_remainder=True), lambda x, y: (pipelines.to_float(x), y)
         )
 
@@ -131,7 +131,7 @@ class StreamSource(Source):
         """See `Source`."""
         stored, rows = self._splits[split], None
         if limit is not None and limit < stored.size:
-            rows = subsets.chosen_rows(self._labels(split), stored.size, limit, seed)
+            rows = subsets.choose_rows(self._labels(split), stored.size, limit, seed)
         for x, y in stored.batches(batch_size, rows):
             yield Examples(x.astype(np.float32) / np.float32(255), y)
 

@@ -39,12 +39,12 @@ def load(source: Source, cache_dir: pathlib.Path) -> FeatureNetwork:
     Returns:
         The network `<dataset>-classifier`; its features are the last hidden layer's.
     """
-    train, test = _ordered(source.examples("train")), _ordered(source.examples("test"))
+    train, test = _sort_by_content(source.examples("train")), _sort_by_content(source.examples("test"))
     settings = f"{source.num_classes} {_STEPS} {_BATCH_SIZE} {_SEED} float32 {_VERSION}"
     key = digest(*train, *test, settings, keras.__version__)
     path = cache_dir / "classifiers" / f"{source.name}-{key}.npz"
     shape = source.shape, source.num_classes
-    model, info = read_cache(path, lambda stored: _stored(stored, *shape)) or (None, None)
+    model, info = read_cache(path, lambda stored: _restore(stored, *shape)) or (None, None)
     if model is None:
         model = _network(*shape)
         _train(model, train)
@@ -61,14 +61,14 @@ def load(source: Source, cache_dir: pathlib.Path) -> FeatureNetwork:
     )
 
 
-def _ordered(examples: Examples) -> Examples:
+def _sort_by_content(examples: Examples) -> Examples:
     """Examples in an order that their content gives: the network is of the data, however they are stored."""
     rows = zip(to_uint8(examples.x), examples.y, strict=True)
     order = np.argsort([zlib.crc32(y, zlib.crc32(x)) for x, y in rows], kind="stable")
     return Examples(examples.x[order], examples.y[order])
 
 
-def _stored(stored, shape: tuple[int, ...], num_classes: int) -> tuple[keras.Model, dict]:
+def _restore(stored, shape: tuple[int, ...], num_classes: int) -> tuple[keras.Model, dict]:
     """A classifier out of the cache and what is told about it."""
     model = _network(shape, num_classes)
     model.set_weights([stored[f"w{i}"] for i in range(len(model.weights))])

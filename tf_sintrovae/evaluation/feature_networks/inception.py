@@ -102,13 +102,13 @@ def _frozen_graph(path: pathlib.Path) -> Callable:
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString(path.read_bytes())
 
-    def imported(x):
+    def apply_graph(x):
         return tf.graph_util.import_graph_def(
             graph, input_map={FROZEN_INPUT: x}, return_elements=[FROZEN_OUTPUT], name=""
         )[0]
 
     spec = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32)
-    return tf.compat.v1.wrap_function(imported, [spec])
+    return tf.compat.v1.wrap_function(apply_graph, [spec])
 
 
 def _saved_model(path: pathlib.Path) -> Callable:

@@ -75,7 +75,7 @@ def cached_features(
     """
     key = digest(to_uint8(x), network.name, network.fingerprint, "float32", _VERSION)
     path = cache_dir / "features" / f"{network.name}-{len(x)}-{key}.npz"
-    features = read_cache(path, lambda stored: _checked(stored["features"], len(x)))
+    features = read_cache(path, lambda stored: _check_features(stored["features"], len(x)))
     if features is None:
         starts = range(0, len(x), batch_size)
         features = network.features(x[start : start + batch_size] for start in starts)
@@ -83,7 +83,7 @@ def cached_features(
     return features
 
 
-def _checked(features: np.ndarray, count: int) -> np.ndarray:
+def _check_features(features: np.ndarray, count: int) -> np.ndarray:
     if features.dtype != np.float32 or features.ndim != 2 or len(features) != count:
         raise ValueError(f"features of dtype {features.dtype} and shape {features.shape}")
     return features

@@ -11,7 +11,7 @@ def grid(plot_range: PlotRange, size: int) -> np.ndarray:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def grid_normalised(at_data: np.ndarray, at_grid: np.ndarray) -> float:
+def normalise_by_grid(at_data: np.ndarray, at_grid: np.ndarray) -> float:
     """Mean loss at the data over the sum of losses at grid and data; lower is better, quoted x1e7.
 
     Args:

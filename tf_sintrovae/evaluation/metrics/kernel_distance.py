@@ -44,7 +44,7 @@ def kernel_distance(
     return {"kernel": float(np.mean(estimates)), "kernel_error": float(error)}
 
 
-def standardised(
+def standardise(
     real: np.ndarray, *sets: np.ndarray, least_share: float = 0.1
 ) -> tuple[np.ndarray, ...]:
     """Sets of features shifted and scaled so that each feature of the data has mean 0 and variance 1.

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def coverage(samples: np.ndarray, centres: np.ndarray, radius: float = 0.15) -> dict[str, float]:
+def mode_coverage(samples: np.ndarray, centres: np.ndarray, radius: float = 0.15) -> dict[str, float]:
     """Shares of the samples at each mode.
 
     Args:
