@@ -1,4 +1,4 @@
-"""Checks of points of one's own: rows of coordinates, which are not images."""
+"""Checks of a user's own points: rows of coordinates, which are not images."""
 
 import logging
 
@@ -14,17 +14,17 @@ _MOST_SIZE = 100.0
 
 
 def check_points(x: np.ndarray, where: str) -> np.ndarray:
-    """Points as the rest of the package stores them; a coordinate of unusual scale is only worth a warning.
+    """Returns points as the rest of the package stores them; warns of coordinates of unusual scale.
 
     Args:
-        x: [N, D] floats.
-        where: the file and array, for messages.
+        x: [N, D] points, floats.
+        where: name of the file and array, for messages.
 
     Returns:
-        [N, D] float32.
+        Points [N, D] float32.
 
     Raises:
-        UserError: anything else; the message says what was seen.
+        UserError: the array is anything else; the message says what was seen.
     """
     if not np.issubdtype(x.dtype, np.floating):
         raise UserError(
@@ -39,10 +39,10 @@ def check_points(x: np.ndarray, where: str) -> np.ndarray:
 
 
 def check_floats(x: np.ndarray, where: str) -> np.ndarray:
-    """Floats of any shape as float32.
+    """Returns floats of any shape as float32.
 
     Raises:
-        UserError: values that float32 cannot hold.
+        UserError: it holds values that float32 cannot.
     """
     with np.errstate(over="ignore"):
         values = x.astype(np.float32, copy=False)

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
-from tf_sintrovae.data.formats import images, network
+from tf_sintrovae.data.formats import downloads, images
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.data.sources.arrays import ArraySource
 from tf_sintrovae.data.sources.streams import StoredSplit, StreamSource
@@ -36,7 +36,7 @@ def find(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:
     """Looks for a data set that TFDS has prepared, without any network.
 
     Args:
-        name: TFDS's name, perhaps with a configuration (`name/config:version`).
+        name: name that TFDS has for it, perhaps with a configuration (`name/config:version`).
         folder: TFDS's data folder, which holds `name/version/`.
 
     Returns:
@@ -60,21 +60,21 @@ def download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None
     """Downloads and prepares a data set.
 
     Args:
-        name: TFDS's name.
-        folder: to prepare it in.
+        name: name that TFDS has for it.
+        folder: folder to prepare it in.
 
     Returns:
         A builder that can read it, or None where TFDS knows no data set of this name.
 
     Raises:
-        UserError: it cannot be downloaded; found out in seconds where there is no network.
+        UserError: it cannot be downloaded, which shows within seconds where there is no network.
     """
     try:
         builder = tfds.builder(name, data_dir=folder)
     except (tfds.core.DatasetNotFoundError, ValueError):
         return None
     urls = sorted(str(url) for url in builder.url_infos or ())
-    if urls and (obstacle := network.obstacle(urls[0])):
+    if urls and (obstacle := downloads.find_obstacle(urls[0])):
         raise UserError(f"{name} cannot be downloaded ({obstacle})")
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
@@ -85,20 +85,20 @@ def download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None
 
 
 def source(name: str, builder: tfds.core.DatasetBuilder, image_size: int | None) -> Source:
-    """A prepared data set as a `Source`: in memory where it fits, from disk otherwise.
+    """Makes a `Source` of a prepared data set: in memory where it fits, from disk otherwise.
 
     Without a split for tests, the last tenth of the training split (in TFDS's shuffled order) is it.
 
     Args:
         name: canonical name of the data set.
-        builder: of prepared data.
+        builder: builder of prepared data.
         image_size: height and width to resize images to; None keeps their own.
 
     Returns:
         The data set.
 
     Raises:
-        UserError: not images, images of various sizes without `image_size`, or damaged files.
+        UserError: the data are not images, or of various sizes without `image_size`, or damaged.
     """
     image, label = _image(name, builder), _label(builder)
     shape = _shape(name, builder.info.features[image].shape, image_size)
@@ -117,10 +117,8 @@ def source(name: str, builder: tfds.core.DatasetBuilder, image_size: int | None)
     return ArraySource(name, *arrays, class_names=class_names)
 
 
-def _damage_error(folder, error: Exception) -> UserError:
-    return UserError(
-        f"{folder}: damaged data prepared by TFDS ({_shorten(error)}): get them again"
-    )
+def _damage_error(folder: os.PathLike, error: Exception) -> UserError:
+    return UserError(f"{folder}: damaged data prepared by TFDS ({_shorten(error)}): get them again")
 
 
 def _shorten(error: Exception) -> str:
@@ -129,13 +127,19 @@ def _shorten(error: Exception) -> str:
     return " ".join(message.split())[:300]
 
 
-def _split(builder, split: str, image: str, label: str | None, image_size: int | None) -> StoredSplit:
+def _split(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    image: str,
+    label: str | None,
+    image_size: int | None,
+) -> StoredSplit:
     feature = builder.info.features[image]
 
-    def select(example):
+    def select(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor | int]:
         return example[image], tf.cast(example[label], tf.int32) if label else 0
 
-    def decode(encoded, y):
+    def decode(encoded: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = feature.decode_example(encoded)
         return x if image_size is None else images.resize_batch(x, image_size), y
 

@@ -28,8 +28,8 @@ class DensitySource(Source):
 
     Attributes:
         plot_range: the square that the paper's figures and histograms span.
-        centres: [8, 2] of the modes of `8gaussians`; None for the others.
-        radii: [4] of `rings`; None for the others.
+        centres: [8, 2] centres of the modes of `8gaussians`; None for the others.
+        radii: [4] radii of `rings`; None for the others.
     """
 
     shape = (2,)
@@ -55,7 +55,7 @@ class DensitySource(Source):
         rows = batch_size // num_shards
         mine = slice(shard * rows, (shard + 1) * rows)
 
-        def batch(step):
+        def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             x, y = self._draw(tf.stack([tf.constant(seed, tf.int64), step]), batch_size)
             return x[mine], y[mine]
 
@@ -150,13 +150,13 @@ _DENSITIES = {
 
 
 def load(options: LoaderOptions) -> DensitySource:
-    """One of the four densities, by its name.
+    """Loads one of the four densities, by its name.
 
     Args:
-        options: `image_size` must be None.
+        options: options of the loader; `image_size` must be None.
 
     Raises:
-        UserError: an image size, which has no meaning here.
+        UserError: an image size is given, which has no meaning here.
     """
     if options.image_size is not None:
         raise UserError(

@@ -4,6 +4,8 @@ import difflib
 import logging
 import pathlib
 
+import tensorflow_datasets as tfds
+
 from tf_sintrovae.data import names
 from tf_sintrovae.data.formats import archives, images, prepared
 from tf_sintrovae.data.loader_options import LoaderOptions
@@ -35,13 +37,13 @@ def load(options: LoaderOptions) -> Source:
     `data_dir/NAME`, download by TFDS into `data_dir`. The log names the place used.
 
     Args:
-        options: `data_dir` defaults to TFDS's own folder.
+        options: options of the loader; `data_dir` defaults to TFDS's own folder.
 
     Returns:
         The data set.
 
     Raises:
-        UserError: unknown name, damaged files, or nothing there and no way to download.
+        UserError: the name is unknown, files are damaged, or nothing is there and cannot be downloaded.
     """
     name, folder = options.name, options.data_dir or prepared.default_dir()
     if folder.exists() and not folder.is_dir():
@@ -66,7 +68,7 @@ def _load_archive(
     return ArraySource(name, x_train, y_train, x_test, y_test, _CLASS_NAMES[name])
 
 
-def _download(name: str, folder: pathlib.Path):
+def _download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder:
     try:
         builder = prepared.download(name, folder)
     except UserError as error:

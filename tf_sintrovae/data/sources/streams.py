@@ -21,9 +21,9 @@ class StoredSplit:
     """Stored examples of a split.
 
     Attributes:
-        stored: `(encoded image, label)` of each example in a fixed order, cheap to read and to skip.
+        stored: stored examples `(encoded image, label)` in a fixed order, cheap to read and to skip.
         size: number of examples.
-        decode: makes `(x [*shape] uint8, y int32)` of an element of `stored`.
+        decode: function from an element of `stored` to `(x [*shape] uint8, y int32)`.
     """
 
     stored: tf.data.Dataset
@@ -31,11 +31,11 @@ class StoredSplit:
     decode: Callable
 
     def batches(self, batch_size: int, rows: np.ndarray | None = None) -> Iterator[Examples]:
-        """Batches in stored order, x as uint8; the last may hold fewer examples.
+        """Reads batches in stored order, x as uint8; the last may hold fewer examples.
 
         Args:
             batch_size: examples in a batch.
-            rows: [N] numbers of the examples to decode, in increasing order; None for all of them.
+            rows: [N] row numbers of the examples to decode, in increasing order; None for all of them.
         """
         stored = self.stored if rows is None else self._select(rows)
         decoded = stored.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -67,11 +67,20 @@ class StoredSplit:
 
 
 class StreamSource(Source):
-    """Batches decoded as they are needed.
+    """A data set whose batches are decoded as they are needed.
 
     The order differs from epoch to epoch by a shuffle of a window of examples, not of all of them.
     To resume within an epoch, the examples before are read, but not decoded.
+
+    Args:
+        name: name of the data set.
+        train: stored training examples.
+        test: stored test examples.
+        shape: shape of one example, `(H, W, C)`.
+        class_names: names of the labels; none without labels.
     """
+
+    num_train: int
 
     def __init__(
         self,
@@ -102,7 +111,7 @@ class StreamSource(Source):
         rows = batch_size // num_shards
         mine = slice(shard * rows, (shard + 1) * rows)
 
-        def epoch_batches(epoch):
+        def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
             mixed = tf.random.stateless_uniform(
                 [], [seed, epoch], minval=None, maxval=None, dtype=tf.int64, alg="philox"
             )
@@ -123,7 +132,8 @@ class StreamSource(Source):
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`; without a limit all of it must fit memory as float32."""
         parts = list(self.batches(split, _READ_BATCH, limit, seed))
-        return Examples(*map(np.concatenate, zip(*parts, strict=True)))
+        xs, ys = zip(*parts, strict=True)
+        return Examples(np.concatenate(xs), np.concatenate(ys))
 
     def batches(
         self, split: str, batch_size: int, limit: int | None = None, seed: int = 0
