@@ -60,11 +60,11 @@ def outcome(tmp_path_factory):
 
 def test_reconstructions_are_of_the_images_that_they_are_compared_with(outcome):
     """Else they could be no nearer to them than other real images are."""
-    figures = outcome.metrics
+    metrics = outcome.metrics
     assert (
-        figures["fid_reconstruction/noise-classifier"] < 0.2 * figures["fid_floor/noise-classifier"]
+        metrics["fid_reconstruction/noise-classifier"] < 0.2 * metrics["fid_floor/noise-classifier"]
     )
-    assert figures["precision_reconstruction/noise-classifier"] > 0.95
+    assert metrics["precision_reconstruction/noise-classifier"] > 0.95
 
 
 def test_floors_are_of_the_counts_that_are_told(outcome):
@@ -105,8 +105,8 @@ def test_a_network_with_a_scale_of_its_own_keeps_the_plain_kernel_distance(tmp_p
     monkeypatch.setattr(inception, "original", lambda path: flat)
     options = Options(cache_dir=tmp_path, feature_networks=("inception-2015",), num_images=50)
     model = LinearModel((3, 3, 1), offset=0.5)
-    figures = evaluation.evaluate(model, source(400), ("sample_quality",), options=options)
+    metrics = evaluation.evaluate(model, source(400), ("sample_quality",), options=options)
     assert {"kid/inception-2015", "kid_error/inception-2015", "kid_floor/inception-2015"} <= set(
-        figures
+        metrics
     )
-    assert not [name for name in figures if "standardised" in name]
+    assert not [name for name in metrics if "standardised" in name]

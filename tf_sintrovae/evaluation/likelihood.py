@@ -1,4 +1,4 @@
-"""Measures of the likelihood: how well the model explains data."""
+"""Metrics of the likelihood: how well the model explains data."""
 
 import numpy as np
 
@@ -10,16 +10,16 @@ from tf_sintrovae.evaluation.metrics.importance import importance_weighted_bound
 def elbo(context: Context) -> dict[str, float]:
     """ELBO and KL in nats, and mean squared error per value, on train and test."""
     size = int(np.prod(context.source.shape))
-    figures = {}
+    metrics: dict[str, float] = {}
     for split in ("train", "test"):
         scores = context.score(context.examples(split).x)
         means = {key: float(value.mean(dtype=np.float64)) for key, value in scores.items()}
-        figures |= {
+        metrics |= {
             f"elbo_{split}": means["elbo"],
             f"kl_{split}": means["kl"],
             f"mse_{split}": means["reconstruction_error"] / size,
         }
-    return figures
+    return metrics
 
 
 def iwae(context: Context) -> dict[str, float]:
@@ -53,18 +53,26 @@ def drift(context: Context) -> dict[str, float]:
 def ood(context: Context) -> dict[str, float]:
     """AUROC of the ELBO for telling the test set from another data set."""
     other = context.options.ood_source
+    if other is None:
+        raise ValueError("no other data set: expected an ood_source")
     limit = None if other.num_train else context.options.num_points
     inside = context.score(context.examples("test").x)["elbo"]
     outside = context.score(other.examples("test", limit, context.seed).x)["elbo"]
     return {f"ood_auroc/{other.name}": detection.auroc(inside, outside)}
 
 
-def _encode(context: Context, x) -> tuple[np.ndarray, np.ndarray]:
+def _encode(context: Context, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     encoded = context.call_in_batches("encode", "x", x)
     return encoded["mean"], encoded["logvar"]
 
 
-def _log_weights(context: Context, x, mean, logvar, noise) -> np.ndarray:
+def _log_weights(
+    context: Context,
+    x: np.ndarray,
+    mean: np.ndarray,
+    logvar: np.ndarray,
+    noise: np.random.Generator,
+) -> np.ndarray:
     """`log p(x|z) + log p(z) - log q(z|x)` [S] for one example."""
     eps = noise.standard_normal((context.options.iwae_samples, len(mean)), np.float32)
     z = mean + np.exp(0.5 * logvar) * eps  # [S, L]

@@ -25,23 +25,23 @@ def test_estimate_agrees_with_the_reference():
 
 
 def test_subsets_average_to_the_estimate_within_their_error():
-    figures = kid.kernel_distance(REAL, FAKE, num_subsets=400, size=30)
-    assert abs(figures["kernel"] - reference(REAL, FAKE)) < 5 * figures["kernel_error"]
-    assert figures["kernel_error"] > 0
+    metrics = kid.kernel_distance(REAL, FAKE, num_subsets=400, size=30)
+    assert abs(metrics["kernel"] - reference(REAL, FAKE)) < 5 * metrics["kernel_error"]
+    assert metrics["kernel_error"] > 0
 
 
 def test_unbiased_for_equal_distributions_and_seeded():
     x, y = RNG.normal(size=(2, 2000, 4))
-    figures = kid.kernel_distance(x, y, seed=3, size=200)
-    assert abs(figures["kernel"]) < 0.02
-    assert figures == kid.kernel_distance(x, y, seed=3, size=200)
-    assert figures != kid.kernel_distance(x, y, seed=4, size=200)
+    metrics = kid.kernel_distance(x, y, seed=3, size=200)
+    assert abs(metrics["kernel"]) < 0.02
+    assert metrics == kid.kernel_distance(x, y, seed=3, size=200)
+    assert metrics != kid.kernel_distance(x, y, seed=4, size=200)
 
 
 def test_constant_features_differ_by_a_closed_form():
     """k(a,a) + k(b,b) - 2 k(a,b) with a = 0, b = 1: 1 + 8 - 2."""
-    figures = kid.kernel_distance(np.zeros((8, 3)), np.ones((8, 3)))
-    assert figures == {"kernel": pytest.approx(7.0), "kernel_error": pytest.approx(0.0)}
+    metrics = kid.kernel_distance(np.zeros((8, 3)), np.ones((8, 3)))
+    assert metrics == {"kernel": pytest.approx(7.0), "kernel_error": pytest.approx(0.0)}
 
 
 def test_standardised_features_give_the_same_distance_on_any_scale():
