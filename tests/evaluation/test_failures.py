@@ -42,7 +42,9 @@ def test_a_measure_that_fails_is_named_and_the_others_go_on(error, text, monkeyp
     assert not [name for name in outcome.metrics if name.startswith("drift")]
     assert results.table(outcome).splitlines()[-1].split() == ["drift", "failed:", *text.split()]
     assert results.collect_results(outcome, SOURCE, 0, 1, 1)["errors"] == outcome.errors
-    with pytest.raises(UserError, match=r"measure drift on noise: .*; leave it out with --metrics"):
+    with pytest.raises(
+        UserError, match=r"metrics drift on noise: .*; leave them out with --metrics"
+    ):
         evaluation.evaluate(LinearModel((3, 3, 1)), SOURCE, NAMES)
 
 
@@ -114,7 +116,7 @@ def test_evaluate_takes_data_and_batch_size_from_the_run(saved_model, defined_fl
         assert results["metrics"]["assignment_entropy_batch_size"] == size
         assert results["counts"]["entropy_batch_size"] == size
         assert (results["epoch"], results["seed"], "partial" in results) == (2, 0, False)
-    assert loads == [("digits", None, None, 3)] * 2  # split as in the run
+    assert loads == [("digits", None, None, 3, 8.0)] * 2  # split as in the run
 
 
 def test_evaluate_ends_with_its_own_code_when_a_measure_fails(

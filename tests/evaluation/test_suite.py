@@ -82,7 +82,8 @@ def test_wrong_measure_and_wrong_shape_are_named(digits_model):
 
 @pytest.fixture(scope="module")
 def defined_flags():
-    evaluate.define_flags()
+    if "saved_model" not in evaluate.flags.FLAGS:
+        evaluate.define_flags()
     evaluate.flags.FLAGS(["evaluate"])
 
 

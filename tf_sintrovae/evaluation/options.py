@@ -58,7 +58,7 @@ class Options:
     keras_inception_weights: str | None = setting(
         None, "weights file of Keras's InceptionV3; else downloaded"
     )
-    cache_dir: str | pathlib.Path | None = setting(
+    cache_dir: str | pathlib.Path | None = setting(  # noqa: RUF009 (a field)
         None, "for classifiers and features of real data; ~/.cache/tf_sintrovae by default"
     )
     batch_statistics: bool = setting(

@@ -26,7 +26,8 @@ def original(path: str | None) -> FeatureNetwork:
 
     Args:
         path: path of a frozen graph (`.pb`, nodes `Mul` and `pool_3`, as in
-            `classify_image_graph_def.pb`) or of a SavedModel folder whose `serving_default` maps `[N, 299, 299, 3]` in [-1, 1] to `[N, 2048]`.
+            `classify_image_graph_def.pb`) or of a SavedModel folder whose `serving_default` maps
+            `[N, 299, 299, 3]` in [-1, 1] to `[N, 2048]`.
 
     Raises:
         UserError: there is no path, no file, or no such network.
