@@ -126,7 +126,7 @@ def test_a_swap_that_was_killed_is_repaired(tmp_path, at):
         with pytest.raises(
             UserError, match=r"was interrupted, the one before lies in .*\.model\.old"
         ):
-            saved_model.located(path)
+            saved_model.locate(path)
     files.recover_folder(path)
     assert (path / "saved_model.pb").read_text() == "old"
     assert os.listdir(tmp_path) == ["model"]

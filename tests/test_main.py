@@ -20,7 +20,7 @@ from tests.support.runs import (
 from tf_sintrovae import main, plots
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.evaluation import suite
+from tf_sintrovae.evaluation import groups
 from tf_sintrovae.training import workdir
 
 QUICK = {
@@ -164,7 +164,7 @@ def fail(error):
 
 
 def test_a_measure_that_fails_costs_neither_the_export_nor_the_others(again, monkeypatch, capsys):
-    monkeypatch.setitem(suite._ANY, "elbo", fail(MemoryError("no room")))
+    monkeypatch.setitem(groups._ANY, "elbo", fail(MemoryError("no room")))
     with pytest.raises(SystemExit) as ended:
         again(metrics=("elbo", "components"))
     assert ended.value.code == 3
@@ -190,7 +190,7 @@ def test_pictures_that_fail_cost_neither_export_nor_measures(again, monkeypatch,
 
 
 def test_an_interrupted_evaluation_is_one_line_and_the_export_is_there(again, monkeypatch, capsys):
-    monkeypatch.setitem(suite._ANY, "drift", fail(KeyboardInterrupt()))
+    monkeypatch.setitem(groups._ANY, "drift", fail(KeyboardInterrupt()))
     with pytest.raises(SystemExit) as ended:
         again(metrics=("active_units", "drift"))
     assert ended.value.code == main.STOPPED_EXIT_CODE == 130

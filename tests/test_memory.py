@@ -18,8 +18,8 @@ y = np.arange(len(x), dtype=np.int32) % 10
 source = ArraySource("noise", x[:50_000], y[:50_000], x[50_000:], y[50_000:])
 options = evaluation.Options(cache_dir=pathlib.Path(sys.argv[1]))
 model = LinearModel(source.shape, offset=0.5)
-figures = evaluation.evaluate(model, source, ("sample_quality",), options=options)
-assert np.isfinite(list(figures.values())).all(), figures
+metrics = evaluation.evaluate(model, source, ("sample_quality",), options=options)
+assert np.isfinite(list(metrics.values())).all(), metrics
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "MiB")
 """
 

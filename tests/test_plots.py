@@ -40,27 +40,27 @@ def test_a_grid_keeps_the_rows_and_columns_of_each_image():
 def test_interleaved_rows_by_hand():
     originals, others = np.array([1, 2, 3, 4, 5]), np.array([10, 20, 30, 40, 50])
     expected = [1, 2, 10, 20, 3, 4, 30, 40, 5, 50]
-    np.testing.assert_array_equal(plots.interleaved(originals, others, 2), expected)
+    np.testing.assert_array_equal(plots.interleave(originals, others, 2), expected)
 
 
 def test_bytes_are_clipped_and_truncated_and_grey_is_repeated():
     values = np.float32([-1.0, 0.0, 0.5, 0.999, 1.0, 7.0]).reshape(1, 6, 1)
-    picture = plots.to_uint8(values)
+    picture = plots.to_rgb(values)
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(picture[0, :, 0], [0, 0, 127, 254, 255, 255])
     np.testing.assert_array_equal(picture[..., 0], picture[..., 2])
     coloured = np.stack([np.zeros((2, 2)), np.ones((2, 2)), np.zeros((2, 2))], axis=-1)
-    np.testing.assert_array_equal(plots.to_uint8(coloured)[0, 0], [0, 255, 0])
+    np.testing.assert_array_equal(plots.to_rgb(coloured)[0, 0], [0, 255, 0])
 
 
 def test_a_picture_has_the_proportions_of_its_image():
-    width, height = plots.picture(np.zeros((30, 60, 1)), "title").get_size_inches()
+    width, height = plots.image_figure(np.zeros((30, 60, 1)), "title").get_size_inches()
     assert (width, height) == pytest.approx((6.0, 3.3))
 
 
 def test_a_rendered_figure_shows_its_points_in_the_colours_of_their_labels():
     points = np.array([[-1.0, 0.0], [1.0, 0.0]])
-    image = plots.rendered(plots.scatter(points, np.array([0, 1]), square(2.0)))
+    image = plots.render(plots.scatter(points, np.array([0, 1]), square(2.0)))
     assert image.shape == (400, 400, 3)
     assert image.dtype == np.uint8
     tab20 = [

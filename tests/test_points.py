@@ -92,7 +92,7 @@ def test_arrays_train_as_the_page_on_data_says(tmp_path):
 
 def test_what_is_drawn_of_numbers_is_a_histogram():
     source = ArraySource("mine", *held_out(*blobs(1)))
-    view = views.View.of(source, 0)
+    view = views.View.fit(source, 0)
     points = view(source.examples("train").x)
     np.testing.assert_array_equal(points[:, :1], source.examples("train").x)
     assert view.is_line and 0 <= points[:, 1].min() <= points[:, 1].max() <= 1
@@ -107,7 +107,7 @@ def test_points_of_many_coordinates_are_shown_on_the_principal_axes_of_the_data(
     directions = np.linalg.qr(random.normal(size=(6, 2)))[0]
     along = random.normal(size=(400, 2)) * [5.0, 2.0]
     x = (along @ directions.T + 7.0).astype(np.float32)
-    view = views.View.of(ArraySource("mine", x, x_test=x), 0)
+    view = views.View.fit(ArraySource("mine", x, x_test=x), 0)
     projected = view(x)
     centred = along - along.mean(axis=0)
     np.testing.assert_allclose(
@@ -123,13 +123,13 @@ def test_points_of_many_coordinates_are_shown_on_the_principal_axes_of_the_data(
 
 def test_a_single_training_point_has_a_view():
     x = np.ones((1, 4), np.float32)
-    assert views.View.of(ArraySource("mine", x, x_test=x), 0)(x).shape == (1, 2)
+    assert views.View.fit(ArraySource("mine", x, x_test=x), 0)(x).shape == (1, 2)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e5])
 def test_a_range_holds_the_points_and_little_more(shift):
     points = np.random.default_rng(0).uniform(-1, 1, (5000, 2)) * [1.0, 30.0] + shift
-    for (low, high), column in zip(ranges.of_points(points), points.T, strict=True):
+    for (low, high), column in zip(ranges.fit(points), points.T, strict=True):
         assert np.mean((low <= column) & (column <= high)) == 1.0
         assert high - low < 1.15 * np.ptp(column)
 
@@ -137,9 +137,9 @@ def test_a_range_holds_the_points_and_little_more(shift):
 def test_a_single_outlier_does_not_blow_up_the_range_and_a_constant_has_a_width():
     points = np.random.default_rng(0).uniform(-1, 1, (5000, 2))
     points[0] = 1e6
-    assert all(high - low < 3 for low, high in ranges.of_points(points))
+    assert all(high - low < 3 for low, high in ranges.fit(points))
     for value in (0.0, 1e-30, -7.0, 1e30):
-        for low, high in ranges.of_points(np.full((3, 2), value)):
+        for low, high in ranges.fit(np.full((3, 2), value)):
             assert low < value < high
 
 

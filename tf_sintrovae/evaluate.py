@@ -5,21 +5,28 @@
 Any SavedModel with the signatures of docs/evaluation.md will do.
 """
 
+import dataclasses
 import json
 import pathlib
 import time
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from tf_sintrovae import command
+from tf_sintrovae import command, evaluation
 from tf_sintrovae.data import names
 from tf_sintrovae.data.loader_options import MAX_DATA_GIB
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.evaluation import options
 from tf_sintrovae.serving import saved_model
+
+if TYPE_CHECKING:
+    from tf_sintrovae.data.source import Source
+    from tf_sintrovae.evaluation import Outcome
 
 
 def define_flags() -> None:
-    """Defines the flags of this command."""
+    """Defines the flags of this command, those of `evaluation.Options` among them."""
     flags.DEFINE_string("saved_model", None, "folder of the exported model")
     flags.DEFINE_string(
         "dataset", None, "data set: a name of docs/data.md; by default the one of the run"
@@ -33,76 +40,40 @@ def define_flags() -> None:
     flags.DEFINE_float(
         "max_data_gib", MAX_DATA_GIB, "refuse data files that take more memory, in GiB", 0.0
     )
-    flags.DEFINE_list("metrics", [], "measures to take; all that suit the data by default")
+    flags.DEFINE_list("metrics", [], "metrics to take; all that suit the data by default")
     flags.DEFINE_integer("seed", 0, "seed of all draws", 0, 2**31 - 1)
     flags.DEFINE_integer(
-        "num_seeds", 1, "seeds from --seed on; figures are means over them", 1, 1_000
+        "num_seeds", 1, "seeds from --seed on; metrics are means over them", 1, 1_000
     )
     flags.DEFINE_string(
         "output", None, "JSON file to write; results.json beside the model by default"
-    )
-    _define_options()
-
-
-def _define_options() -> None:
-    """The flags of `evaluation.Options`."""
-    flags.DEFINE_integer("num_images", 50_000, "images and samples to compare, at most", 16)
-    flags.DEFINE_integer("iwae_images", 200, "test examples of the importance-weighted bound", 1)
-    flags.DEFINE_integer("iwae_samples", 1_000, "importance samples for each of them", 1)
-    flags.DEFINE_integer(
-        "entropy_batch_size",
-        None,
-        "examples in a batch of the assignment entropy; the run's batch size by default, else 128",
-        1,
-    )
-    flags.DEFINE_list(
-        "feature_networks",
-        ["classifier"],
-        "networks that compare images: classifier, inception-2015, keras-inception-v3",
-    )
-    flags.DEFINE_string(
-        "inception_path", None, "frozen graph or SavedModel of the original Inception network"
-    )
-    flags.DEFINE_string(
-        "keras_inception_weights", None, "weights file of Keras's InceptionV3; else downloaded"
-    )
-    flags.DEFINE_string(
-        "cache_dir",
-        None,
-        "for classifiers and features of real data; ~/.cache/tf_sintrovae by default",
-    )
-    flags.DEFINE_bool(
-        "batch_statistics",
-        False,
-        "also measure samples decoded with the batch-norm statistics of their own batch",
     )
     flags.DEFINE_string(
         "ood_dataset", None, "data set that the ELBO is to tell from --dataset (AUROC)"
     )
     flags.DEFINE_string("ood_data_dir", None, "folder with the files of --ood_dataset")
+    options.define_flags()
 
 
 def main() -> None:
     """Loads model and data, measures, prints and writes.
 
     Raises:
-        UserError: a model or data that cannot be used, or results that cannot be written.
-        SystemExit: code 3, measures failed; the others were taken.
+        UserError: the model or the data cannot be used, or results cannot be written.
+        SystemExit: some metrics failed (code 3); the others were taken.
     """
     values = flags.FLAGS
     path = _saved_model(values.saved_model)
     _check_seeds(values)
     info = _model_info(path)
     command.quieten_tensorflow()
-    from tf_sintrovae import evaluation
     from tf_sintrovae.evaluation import results
 
     start = time.monotonic()
     source = _source(values, info.get("settings", {}))
-    options = _options(values, info.get("settings", {}))
     output = pathlib.Path(values.output or path.parent / "results.json")
 
-    def collect(outcome):
+    def collect(outcome: "Outcome") -> dict[str, Any]:
         step, epoch = info.get("step"), info.get("epoch")
         told = results.collect_results(outcome, source, values.seed, step, epoch)
         return told | {"saved_model": str(path)}
@@ -113,7 +84,7 @@ def main() -> None:
         tuple(values.metrics) or None,
         tuple(range(values.seed, values.seed + values.num_seeds)),
         results.progress(start),
-        options,
+        _options(values, info.get("settings", {})),
         results.recorder(collect, output),
     )
     print(results.table(outcome))
@@ -122,14 +93,14 @@ def main() -> None:
     command.end_incomplete(outcome.errors)
 
 
-def _check_seeds(values) -> None:
+def _check_seeds(values: flags.FlagValues) -> None:
     if values.seed + values.num_seeds > 2**31:
         raise UserError(
             f"seed={values.seed} and num_seeds={values.num_seeds}: expected seeds under {2**31:,}"
         )
 
 
-def _source(values, settings: dict):
+def _source(values: flags.FlagValues, settings: dict[str, Any]) -> "Source":
     """The data set that the flags name, by default the run's; split into training and test as in the run."""
     from tf_sintrovae.data import registry
 
@@ -144,9 +115,8 @@ def _source(values, settings: dict):
     )
 
 
-def _options(values, settings: dict):
-    """The flags as `evaluation.Options`; the other data set is loaded."""
-    from tf_sintrovae import evaluation
+def _options(values: flags.FlagValues, settings: dict[str, Any]) -> options.Options:
+    """The options that the flags and the run give; the other data set is loaded."""
     from tf_sintrovae.data import registry
 
     other = None
@@ -158,21 +128,14 @@ def _options(values, settings: dict):
             values.seed,
             values.max_data_gib,
         )
-    return evaluation.Options(
-        num_images=values.num_images,
+    return dataclasses.replace(
+        options.from_flags(values),
         entropy_batch_size=values.entropy_batch_size or settings.get("batch_size", 128),
-        iwae_images=values.iwae_images,
-        iwae_samples=values.iwae_samples,
-        feature_networks=tuple(values.feature_networks),
-        inception_path=values.inception_path,
-        keras_inception_weights=values.keras_inception_weights,
-        cache_dir=pathlib.Path(values.cache_dir).expanduser() if values.cache_dir else None,
         ood_source=other,
-        batch_statistics=values.batch_statistics,
     )
 
 
-def _model_info(path: pathlib.Path) -> dict:
+def _model_info(path: pathlib.Path) -> dict[str, Any]:
     """What travels along with this project's exports; empty for those of others."""
     file = path / "model_info.json"
     if not file.is_file():
@@ -189,7 +152,7 @@ def _model_info(path: pathlib.Path) -> dict:
     return info
 
 
-def _is_sound(info) -> bool:
+def _is_sound(info: Any) -> bool:
     """Whether what is taken from a `model_info.json` is of the right kind."""
     if not isinstance(info, dict) or not isinstance(info.get("settings", {}), dict):
         return False
@@ -208,9 +171,10 @@ def _is_sound(info) -> bool:
 def _saved_model(name: str | None) -> pathlib.Path:
     if not name:
         raise UserError("--saved_model is needed: the folder that main wrote, RUN/saved_model")
-    return saved_model.located(name)
+    return saved_model.locate(name)
 
 
 if __name__ == "__main__":
     define_flags()
+    flags.adopt_module_key_flags(options)  # so that --help lists them
     command.run(main)

@@ -22,7 +22,7 @@ _MOST_OBLONG = 4.0
 _RC = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
-class Pictures:
+class TrainingFigures:
     """Samples and reconstructions of a model in training, for TensorBoard.
 
     Args:
@@ -36,7 +36,7 @@ class Pictures:
         self._model = model
         self._source = source
         self._seed = (seed, 0)
-        self._view = None if source.is_image else View.of(source, seed)
+        self._view = None if source.is_image else View.fit(source, seed)
         self._x = source.examples("test", 32 if source.is_image else 1000, seed).x
 
     def __call__(self) -> dict[str, np.ndarray]:
@@ -49,11 +49,11 @@ class Pictures:
         reconstructions = model(self._x, training=False).numpy()
         if self._source.is_image:
             return {
-                "samples": to_uint8(grid(samples, 8)),
-                "reconstructions": to_uint8(grid(interleaved(self._x, reconstructions, 8), 8)),
+                "samples": to_rgb(grid(samples, 8)),
+                "reconstructions": to_rgb(grid(interleave(self._x, reconstructions, 8), 8)),
             }
         scattered = scatter(self._view(samples), component.numpy(), self._view.plot_range)
-        return {"samples": rendered(scattered)}
+        return {"samples": render(scattered)}
 
 
 def draw_figures(
@@ -83,10 +83,10 @@ def draw_figures(
 def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
     x = source.examples("test", 40, seed).x
     samples = _sample(signatures, 100, seed)["x"]
-    pairs = interleaved(x, _reconstructed(signatures, x), 10)
+    pairs = interleave(x, _reconstruct(signatures, x), 10)
     return {
-        "samples": picture(grid(samples, 10), "samples from the prior"),
-        "reconstructions": picture(grid(pairs, 10), "test images, each above its reconstruction"),
+        "samples": image_figure(grid(samples, 10), "samples from the prior"),
+        "reconstructions": image_figure(grid(pairs, 10), "test images, each above its reconstruction"),
         "samples_by_component": _component_grid(signatures, seed),
     }
 
@@ -94,14 +94,14 @@ def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
 def _point_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
     x, _ = source.examples("test", 5000, seed)
     fakes = _sample(signatures, 5000, seed)
-    view, shown = View.of(source, seed), slice(0, 2000)
+    view, shown = View.fit(source, seed), slice(0, 2000)
     compared = _histogram_pair if view.is_line else _density_pair
     components = fakes["component"][shown]
     originals, labels = source.examples("test", 2000, seed)
     return {
         "samples": compared(view(x), view(fakes["x"]), view.plot_range),
         "reconstructions": scatter(
-            view(_reconstructed(signatures, originals)), labels, view.plot_range
+            view(_reconstruct(signatures, originals)), labels, view.plot_range
         ),
         "samples_by_component": scatter(view(fakes["x"][shown]), components, view.plot_range),
     }
@@ -119,7 +119,7 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
     return framed.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
 
-def interleaved(originals: np.ndarray, others: np.ndarray, columns: int) -> np.ndarray:
+def interleave(originals: np.ndarray, others: np.ndarray, columns: int) -> np.ndarray:
     """Rows of `columns` originals, each followed by the row of what became of them."""
     rows = [
         part
@@ -129,18 +129,18 @@ def interleaved(originals: np.ndarray, others: np.ndarray, columns: int) -> np.n
     return np.concatenate(rows)
 
 
-def to_uint8(image: np.ndarray) -> np.ndarray:
+def to_rgb(image: np.ndarray) -> np.ndarray:
     """[H, W, C] in [0, 1] -> [H, W, 3] uint8, grey repeated."""
     values = np.clip(255.0 * image, 0, 255).astype(np.uint8)
     return np.repeat(values, 3, axis=-1) if values.shape[-1] == 1 else values
 
 
-def picture(image: np.ndarray, title: str) -> Figure:
+def image_figure(image: np.ndarray, title: str) -> Figure:
     """An image [H, W, C] in [0, 1] under a title."""
     height, width = image.shape[:2]
     figure = Figure(figsize=(6, 6 * height / width + 0.3), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(to_uint8(image), interpolation="nearest")
+    axes.imshow(to_rgb(image), interpolation="nearest")
     axes.set_axis_off()
     axes.set_title(title)
     return figure
@@ -158,8 +158,8 @@ def scatter(points: np.ndarray, labels: np.ndarray, plot_range: PlotRange) -> Fi
 def latent_space(signatures, source: Source, seed: int) -> Figure:
     """Posterior means by class, and the prior's components, on the two principal axes of the means."""
     x, y = source.examples("test", 2000, seed)
-    mean = _by_name(signatures["encode"](x=tf.constant(x)))["mean"]
-    prior = _by_name(signatures["prior"]())
+    mean = _to_arrays(signatures["encode"](x=tf.constant(x)))["mean"]
+    prior = _to_arrays(signatures["prior"]())
     centre, axes_2d = _latent_plane(mean)
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axes = figure.subplots()
@@ -188,7 +188,7 @@ def losses(history: Sequence[Mapping]) -> Figure:
     return figure
 
 
-def rendered(figure: Figure) -> np.ndarray:
+def render(figure: Figure) -> np.ndarray:
     """A figure as [H, W, 3] uint8."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -198,13 +198,13 @@ def rendered(figure: Figure) -> np.ndarray:
 def _component_grid(signatures, seed, columns=12, most_rows=20) -> Figure:
     """Samples sorted by the component they came from, a row a component, heaviest first."""
     drawn = _sample(signatures, 4000, seed)
-    weights = np.exp(_by_name(signatures["prior"]())["log_weights"])
+    weights = np.exp(_to_arrays(signatures["prior"]())["log_weights"])
     rows = []
     for component in np.argsort(-weights)[:most_rows]:
         images = drawn["x"][drawn["component"] == component][:columns]
         blank = np.ones((columns - len(images), *drawn["x"].shape[1:]), np.float32)
         rows.append(np.concatenate([images, blank]))
-    return picture(grid(np.concatenate(rows), columns), "samples, a row for each component")
+    return image_figure(grid(np.concatenate(rows), columns), "samples, a row for each component")
 
 
 def _density_pair(real, fake, plot_range) -> Figure:
@@ -260,15 +260,15 @@ def _show(axes, plot_range: PlotRange) -> None:
 def _sample(signatures, count, seed) -> dict[str, np.ndarray]:
     words = [seed % 2**31, 1 + (seed >> 31) % 2**30]  # the signature takes int32
     drawn = signatures["sample"](num_samples=tf.constant(count), seed=tf.constant(words))
-    return _by_name(drawn)
+    return _to_arrays(drawn)
 
 
-def _reconstructed(signatures, x) -> np.ndarray:
+def _reconstruct(signatures, x) -> np.ndarray:
     mean = signatures["encode"](x=tf.constant(x))["mean"]
     return signatures["decode"](z=mean)["x"].numpy()
 
 
-def _by_name(outputs) -> dict[str, np.ndarray]:
+def _to_arrays(outputs) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in outputs.items()}
 
 

@@ -25,7 +25,7 @@ class View:
     plot_range: ranges.PlotRange
 
     @classmethod
-    def of(cls, source: Source, seed: int) -> "View":
+    def fit(cls, source: Source, seed: int) -> "View":
         """The view of points: the plane as it is, or the two principal axes of training examples.
 
         Args:
@@ -33,10 +33,10 @@ class View:
             seed: of the examples.
         """
         if source.plot_range is not None:
-            return cls(*_as_it_is(2), source.plot_range)
+            return cls(*_identity(2), source.plot_range)
         x = _rows(source.examples("train", _NUM_POINTS, seed).x)
         view = cls(*principal_axes(x), ranges.square(1.0))
-        return dataclasses.replace(view, plot_range=ranges.of_points(view(x)))
+        return dataclasses.replace(view, plot_range=ranges.fit(view(x)))
 
     @property
     def is_line(self) -> bool:
@@ -55,7 +55,7 @@ class View:
 def principal_axes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean [D] and the two leading principal axes [D, 2]; the space itself when D is at most 2."""
     if points.shape[1] <= 2:
-        return _as_it_is(points.shape[1])
+        return _identity(points.shape[1])
     centre = points.mean(axis=0, dtype=np.float64)
     axes = np.linalg.svd(points - centre, full_matrices=False)[2][:2].T
     return centre, np.pad(
@@ -63,7 +63,7 @@ def principal_axes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )  # a single point has no second axis
 
 
-def _as_it_is(size: int) -> tuple[np.ndarray, np.ndarray]:
+def _identity(size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.zeros(size), np.eye(size)
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of a model whose figures are known in closed form."""
+"""Evaluation of a model whose metrics are known in closed form."""
 
 import pathlib
 import re
@@ -42,24 +42,24 @@ def source():
 def test_iwae_of_an_exact_posterior_is_the_evidence(source):
     """All weights are then equal, whatever the samples."""
     model = LinearModel(source.shape)
-    figures = evaluation.evaluate(model, source, ("iwae",), options=QUICK)
+    metrics = evaluation.evaluate(model, source, ("iwae",), options=QUICK)
     expected = model.log_evidence(source.examples("test", 6, seed=0).x)
-    assert figures["iwae_test"] == pytest.approx(expected.mean(), abs=1e-5)
-    assert figures["iwae_test_error"] == pytest.approx(expected.std() / np.sqrt(6), rel=1e-4)
+    assert metrics["iwae_test"] == pytest.approx(expected.mean(), abs=1e-5)
+    assert metrics["iwae_test_error"] == pytest.approx(expected.std() / np.sqrt(6), rel=1e-4)
 
 
 def test_iwae_of_an_inexact_posterior_lies_between_elbo_and_evidence(source):
     model = LinearModel(source.shape, widening=1.5)
-    figures = evaluation.evaluate(model, source, ("iwae",), options=QUICK)
+    metrics = evaluation.evaluate(model, source, ("iwae",), options=QUICK)
     x = source.examples("test", 6, seed=0).x
     evidence = model.log_evidence(x).mean()
     gap = model.latent_dim * (0.5 * (1.5**2 - 1) - np.log(1.5))  # KL(q || exact posterior)
-    assert evidence - gap < figures["iwae_test"] < evidence + 0.01
-    assert figures["iwae_test"] == pytest.approx(evidence, abs=0.05)
+    assert evidence - gap < metrics["iwae_test"] < evidence + 0.01
+    assert metrics["iwae_test"] == pytest.approx(evidence, abs=0.05)
 
 
 def test_iwae_and_drift_take_the_unclipped_mean_where_a_model_offers_it(source):
-    """A model that clips what it decodes, here to nothing, has the figures of one that does not."""
+    """A model that clips what it decodes, here to nothing, has the metrics of one that does not."""
     model, clipped = LinearModel(source.shape), LinearModel(source.shape)
     clipped._functions["decode_unclipped"] = clipped._functions["decode"]
     clipped._functions["decode"] = lambda z: {"x": tf.zeros((len(z), *source.shape))}
@@ -99,16 +99,16 @@ def test_drift_in_closed_form(source):
     mean = model.signatures["encode"](x=source.examples("test").x)["mean"].numpy()
     precision = 1 + 1.5**2
     expected = 0.5 * np.sum((mean / precision) ** 2 * precision, axis=1).mean()
-    figures = evaluation.evaluate(model, source, ("drift",))
-    assert figures["drift_test"] == pytest.approx(expected, rel=1e-5)
+    metrics = evaluation.evaluate(model, source, ("drift",))
+    assert metrics["drift_test"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_ood_tells_brighter_images_apart(source):
     model = LinearModel(source.shape, scale=0.1, offset=0.5)
     for other, low, high in ((images(1, 5.0), 0.99, 1.0), (images(2), 0.2, 0.8)):
         options = Options(ood_source=other)
-        figures = evaluation.evaluate(model, source, ("ood",), options=options)
-        assert low <= figures["ood_auroc/noise"] <= high
+        metrics = evaluation.evaluate(model, source, ("ood",), options=options)
+        assert low <= metrics["ood_auroc/noise"] <= high
     with pytest.raises(
         UserError, match=r"ood_dataset=rings has shape \(2,\): expected \(3, 3, 1\)"
     ):
@@ -118,7 +118,7 @@ def test_ood_tells_brighter_images_apart(source):
 def test_gnelbo_agrees_with_closed_forms():
     """100 common noises leave the Monte Carlo KL within a few per cent of the exact one."""
     source, model = registry.load("rings"), LinearModel((2,))
-    figures = evaluation.evaluate(model, source, ("gnelbo",), options=QUICK)
+    metrics = evaluation.evaluate(model, source, ("gnelbo",), options=QUICK)
 
     def loss(x):
         encoded = model.signatures["encode"](x=x)
@@ -131,22 +131,22 @@ def test_gnelbo_agrees_with_closed_forms():
     grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     at_data, at_grid = loss(source.examples("test", 400, 0).x), loss(grid)
     expected = at_data.mean() / (at_data.sum() + at_grid.sum())
-    assert figures["gnelbo"] == pytest.approx(expected, rel=0.05)
+    assert metrics["gnelbo"] == pytest.approx(expected, rel=0.05)
 
 
 def test_elbo_of_an_exact_posterior_is_near_the_evidence(source):
     model = LinearModel(source.shape)
-    figures = evaluation.evaluate(model, source, ("elbo",))
+    metrics = evaluation.evaluate(model, source, ("elbo",))
     evidence = model.log_evidence(source.examples("train").x).mean()
     # The reconstruction is of one sample an example: its spread over 40 examples remains.
-    assert figures["elbo_train"] == pytest.approx(evidence, abs=0.6)
+    assert metrics["elbo_train"] == pytest.approx(evidence, abs=0.6)
 
 
 def test_seeds_give_mean_and_spread(source):
     model = LinearModel(source.shape, widening=1.5)
     outcome = evaluation.measure(model, source, ("elbo",), seeds=(4, 5, 6))
     single = [evaluation.evaluate(model, source, ("elbo",), seed=s)["elbo_test"] for s in (4, 5, 6)]
-    assert outcome.figures["elbo_test"] == pytest.approx(np.mean(single), rel=1e-12)
+    assert outcome.metrics["elbo_test"] == pytest.approx(np.mean(single), rel=1e-12)
     assert outcome.spread["elbo_test"] == pytest.approx(np.std(single, ddof=1), rel=1e-9)
     assert outcome.seeds == [4, 5, 6]
 
@@ -164,7 +164,7 @@ def test_image_scores_bear_the_name_of_their_network(source, tmp_path):
     ]
     expected = {f"{d}{s}" for d in distances for s in ("", "_reconstruction", "_floor")}
     expected |= {"kid_standardised_error", "kid_standardised_error_reconstruction"}
-    assert set(outcome.figures) == {f"{name}/noise-classifier" for name in expected}
+    assert set(outcome.metrics) == {f"{name}/noise-classifier" for name in expected}
     assert outcome.counts["num_real"] == 40 and outcome.counts["num_floor"] == 20
     assert outcome.counts["precision_neighbours_with_itself"] == 4
     assert 0 <= outcome.networks["noise-classifier"]["test_accuracy"] <= 1
@@ -184,7 +184,7 @@ def test_one_generated_batch_size_does_not_change_a_streams_independence(source)
 def test_data_too_few_for_a_measure_are_one_line(tmp_path):
     x, y = np.zeros((4, 3, 3, 1), np.float32), np.arange(4, dtype=np.int32) % 2
     tiny = ArraySource("tiny", x, y, x, y)
-    with pytest.raises(UserError, match="measure sample_quality on tiny: 4 and 4 examples"):
+    with pytest.raises(UserError, match="metrics sample_quality on tiny: 4 and 4 examples"):
         evaluation.evaluate(
             LinearModel((3, 3, 1)), tiny, ("sample_quality",), options=Options(cache_dir=tmp_path)
         )
@@ -201,9 +201,9 @@ def test_the_page_names_every_measure_and_every_figure(source, tmp_path):
     names = {n for s in (source, registry.load("rings")) for n in evaluation.applicable(s, options)}
     assert {n for n in names if f"| `{n}` |" not in page} == set()
     quick = Options(cache_dir=tmp_path, iwae_images=2, iwae_samples=10, ood_source=source)
-    figures = evaluation.evaluate(LinearModel(source.shape), source, options=quick)
+    metrics = evaluation.evaluate(LinearModel(source.shape), source, options=quick)
     ends = r"(_k3|_k5)?(_error)?(_reconstruction|_floor)?$"  # told once for all scores
-    families = {re.sub(ends, "", name.split("/")[0]) for name in figures}
+    families = {re.sub(ends, "", name.split("/")[0]) for name in metrics}
     stems = {re.sub(r"_(test|train|sampled|mean)$", "", name) for name in families}
     told = "accuracy"  # the table of probes
     assert {s for s in stems if s not in page and not s.endswith(told)} == set()

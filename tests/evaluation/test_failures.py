@@ -12,7 +12,7 @@ from tf_sintrovae import command, evaluate, evaluation
 from tf_sintrovae.data import registry
 from tf_sintrovae.data.sources.arrays import ArraySource
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.evaluation import Options, results, suite
+from tf_sintrovae.evaluation import Options, groups, results
 
 X = np.random.default_rng(0).uniform(size=(40, 3, 3, 1)).astype(np.float32)
 SOURCE = ArraySource("noise", X, x_test=X)
@@ -35,26 +35,28 @@ def fail(error):
 
 @pytest.mark.parametrize(("error", "text"), ERRORS, ids=lambda value: type(value).__name__)
 def test_a_measure_that_fails_is_named_and_the_others_go_on(error, text, monkeypatch):
-    monkeypatch.setitem(suite._ANY, "drift", fail(error))
+    monkeypatch.setitem(groups._ANY, "drift", fail(error))
     outcome = evaluation.measure(LinearModel((3, 3, 1)), SOURCE, NAMES)
     assert outcome.errors == {"drift": text}
-    assert {"elbo_test", "active_units"} <= set(outcome.figures)
-    assert not [name for name in outcome.figures if name.startswith("drift")]
+    assert {"elbo_test", "active_units"} <= set(outcome.metrics)
+    assert not [name for name in outcome.metrics if name.startswith("drift")]
     assert results.table(outcome).splitlines()[-1].split() == ["drift", "failed:", *text.split()]
     assert results.collect_results(outcome, SOURCE, 0, 1, 1)["errors"] == outcome.errors
-    with pytest.raises(UserError, match=r"measure drift on noise: .*; leave it out with --metrics"):
+    with pytest.raises(
+        UserError, match=r"metrics drift on noise: .*; leave them out with --metrics"
+    ):
         evaluation.evaluate(LinearModel((3, 3, 1)), SOURCE, NAMES)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_figure_that_is_no_number_is_a_failure(value, monkeypatch):
-    monkeypatch.setitem(suite._ANY, "drift", lambda context: {"drift_test": value})
+    monkeypatch.setitem(groups._ANY, "drift", lambda context: {"drift_test": value})
     outcome = evaluation.measure(LinearModel((3, 3, 1)), SOURCE, NAMES)
     assert outcome.errors == {"drift": f"drift_test is {value}"}
     json.dumps(results.collect_results(outcome, SOURCE, 0, 1, 1), allow_nan=False)
 
 
-def test_a_measure_that_fails_with_a_later_seed_has_no_figures(monkeypatch):
+def test_a_measure_that_fails_with_a_later_seed_has_no_metrics(monkeypatch):
     tried = []
 
     def drift(context):
@@ -63,11 +65,11 @@ def test_a_measure_that_fails_with_a_later_seed_has_no_figures(monkeypatch):
             raise ValueError("unlucky")
         return {"drift_test": 1.0}
 
-    monkeypatch.setitem(suite._ANY, "drift", drift)
+    monkeypatch.setitem(groups._ANY, "drift", drift)
     outcome = evaluation.measure(LinearModel((3, 3, 1)), SOURCE, NAMES, seeds=(0, 1, 2))
     assert tried == [0, 1]
     assert outcome.errors == {"drift": "unlucky"}
-    assert "drift_test" not in outcome.figures and outcome.spread["elbo_test"] > 0
+    assert "drift_test" not in outcome.metrics and outcome.spread["elbo_test"] > 0
 
 
 def test_each_measure_is_recorded_as_soon_as_it_is_taken(tmp_path):
@@ -114,13 +116,13 @@ def test_evaluate_takes_data_and_batch_size_from_the_run(saved_model, defined_fl
         assert results["metrics"]["assignment_entropy_batch_size"] == size
         assert results["counts"]["entropy_batch_size"] == size
         assert (results["epoch"], results["seed"], "partial" in results) == (2, 0, False)
-    assert [load[:4] for load in loads] == [("digits", None, None, 3)] * 2  # split as in the run
+    assert loads == [("digits", None, None, 3, 8.0)] * 2  # split as in the run
 
 
 def test_evaluate_ends_with_its_own_code_when_a_measure_fails(
     saved_model, defined_flags, monkeypatch, capsys
 ):
-    monkeypatch.setitem(suite._ANY, "elbo", fail(ValueError("broken")))
+    monkeypatch.setitem(groups._ANY, "elbo", fail(ValueError("broken")))
     flags = {"saved_model": str(saved_model), "metrics": ["elbo", "active_units"]}
     with flagsaver.flagsaver(**flags), pytest.raises(SystemExit) as ended:
         evaluate.main()
@@ -135,7 +137,7 @@ def test_evaluate_ends_with_its_own_code_when_a_measure_fails(
 def test_an_evaluation_that_is_interrupted_keeps_what_it_measured(
     saved_model, defined_flags, monkeypatch
 ):
-    monkeypatch.setitem(suite._ANY, "drift", fail(KeyboardInterrupt()))
+    monkeypatch.setitem(groups._ANY, "drift", fail(KeyboardInterrupt()))
     flags = {"saved_model": str(saved_model), "metrics": list(NAMES)}
     with flagsaver.flagsaver(**flags), pytest.raises(KeyboardInterrupt):
         evaluate.main()

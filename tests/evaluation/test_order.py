@@ -55,14 +55,14 @@ def assert_agree(stored, other):
     """Each figure differs by no more than 5 standard errors of its mean over the seeds."""
     assert stored.errors == other.errors == {}
     assert stored.counts == other.counts
-    assert set(stored.figures) == set(other.figures)
-    for name, value in stored.figures.items():
+    assert set(stored.metrics) == set(other.metrics)
+    for name, value in stored.metrics.items():
         spread = np.hypot(stored.spread[name], other.spread[name])
         margin = 5 * spread / np.sqrt(len(stored.seeds)) + 1e-4 * abs(value)
-        assert other.figures[name] == pytest.approx(value, abs=margin), name
+        assert other.metrics[name] == pytest.approx(value, abs=margin), name
 
 
-def test_figures_of_sorted_data_are_those_of_the_same_data_mixed(tmp_path, monkeypatch):
+def test_metrics_of_sorted_data_are_those_of_the_same_data_mixed(tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, "_STEPS", 60)
     monkeypatch.setattr(images, "_CLASSIFIER_EXAMPLES", 300)
     options = Options(num_images=200, iwae_images=30, iwae_samples=20, cache_dir=tmp_path)
@@ -80,11 +80,11 @@ def test_classes_of_patches_which_are_stored_photograph_by_photograph_are_found(
     outcome = evaluation.measure(model, source, ("class_coverage",), options=options)
     assert outcome.errors == {}
     assert outcome.counts["class_coverage_train"] == 200
-    assert outcome.figures["sample_classes_found"] in (1, 2)
+    assert outcome.metrics["sample_classes_found"] in (1, 2)
 
 
 @pytest.mark.slow
-def test_figures_of_patches_are_those_of_the_same_patches_mixed(tmp_path, monkeypatch):
+def test_metrics_of_patches_are_those_of_the_same_patches_mixed(tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, "_STEPS", 100)
     monkeypatch.setattr(images, "_CLASSIFIER_EXAMPLES", 300)
     source = registry.load("patches")

@@ -68,7 +68,7 @@ def test_a_cache_serves_all_precisions_in_any_order(digits, models, short_traini
         for precision in order:
             outcome = evaluate(precision, cache)
             assert outcome.errors == {}
-            assert np.isfinite(list(outcome.figures.values())).all()
+            assert np.isfinite(list(outcome.metrics.values())).all()
             assert entries(cache) == fresh, (order, precision)
 
 

@@ -60,24 +60,24 @@ def outcome(tmp_path_factory):
 
 def test_reconstructions_are_of_the_images_that_they_are_compared_with(outcome):
     """Else they could be no nearer to them than other real images are."""
-    figures = outcome.figures
+    metrics = outcome.metrics
     assert (
-        figures["fid_reconstruction/noise-classifier"] < 0.2 * figures["fid_floor/noise-classifier"]
+        metrics["fid_reconstruction/noise-classifier"] < 0.2 * metrics["fid_floor/noise-classifier"]
     )
-    assert figures["precision_reconstruction/noise-classifier"] > 0.95
+    assert metrics["precision_reconstruction/noise-classifier"] > 0.95
 
 
 def test_floors_are_of_the_counts_that_are_told(outcome):
     assert outcome.counts["num_real"] == outcome.counts["num_floor"] == 100
     assert (
-        outcome.figures["fid/noise-classifier"] > outcome.figures["fid_floor/noise-classifier"] > 0
+        outcome.metrics["fid/noise-classifier"] > outcome.metrics["fid_floor/noise-classifier"] > 0
     )
-    assert 0.5 < outcome.figures["coverage_floor/noise-classifier"] <= 1
+    assert 0.5 < outcome.metrics["coverage_floor/noise-classifier"] <= 1
 
 
 def test_the_table_has_floors_beside_scores(outcome):
     lines = {line.split()[0]: line for line in results.table(outcome).splitlines()}
-    floor = f"{outcome.figures['fid_floor/noise-classifier']:.6g}"
+    floor = f"{outcome.metrics['fid_floor/noise-classifier']:.6g}"
     for name in ("fid/noise-classifier", "fid_reconstruction/noise-classifier"):
         assert lines[name].endswith(f"(real against real: {floor})")
     assert not [name for name in lines if "floor" in name]
@@ -93,8 +93,8 @@ def test_images_too_few_for_a_floor_have_none(tmp_path, monkeypatch):
         options=Options(cache_dir=tmp_path),
     )
     assert outcome.errors == {} and outcome.counts["num_floor"] == 4
-    assert "fid/noise-classifier" in outcome.figures
-    assert not [name for name in outcome.figures if "floor" in name]
+    assert "fid/noise-classifier" in outcome.metrics
+    assert not [name for name in outcome.metrics if "floor" in name]
 
 
 def test_a_network_with_a_scale_of_its_own_keeps_the_plain_kernel_distance(tmp_path, monkeypatch):
@@ -105,8 +105,8 @@ def test_a_network_with_a_scale_of_its_own_keeps_the_plain_kernel_distance(tmp_p
     monkeypatch.setattr(inception, "original", lambda path: flat)
     options = Options(cache_dir=tmp_path, feature_networks=("inception-2015",), num_images=50)
     model = LinearModel((3, 3, 1), offset=0.5)
-    figures = evaluation.evaluate(model, source(400), ("sample_quality",), options=options)
+    metrics = evaluation.evaluate(model, source(400), ("sample_quality",), options=options)
     assert {"kid/inception-2015", "kid_error/inception-2015", "kid_floor/inception-2015"} <= set(
-        figures
+        metrics
     )
-    assert not [name for name in figures if "standardised" in name]
+    assert not [name for name in metrics if "standardised" in name]

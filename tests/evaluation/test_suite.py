@@ -23,7 +23,7 @@ def digits_model(tmp_path_factory):
     return servable, registry.load("digits"), path
 
 
-def test_loaded_model_gives_the_figures_of_the_one_in_memory(digits_model):
+def test_loaded_model_gives_the_metrics_of_the_one_in_memory(digits_model):
     servable, source, path = digits_model
     names = set(evaluation.applicable(source)) - {"sample_quality", "reconstruction_quality"}
     options = evaluation.Options(iwae_images=3)
@@ -45,20 +45,20 @@ def test_loaded_model_gives_the_figures_of_the_one_in_memory(digits_model):
         assert after[name] == pytest.approx(value, rel=1e-5, abs=margin)
 
 
-def test_equal_seeds_give_equal_figures_to_the_last_digit(digits_model):
+def test_equal_seeds_give_equal_metrics_to_the_last_digit(digits_model):
     servable, source, _ = digits_model
     names = ("elbo", "components", "class_coverage")
-    figures = [evaluation.evaluate(servable, source, names, seed=s) for s in (1, 1, 2)]
-    assert figures[0] == figures[1]
-    assert figures[0] != figures[2]
+    metrics = [evaluation.evaluate(servable, source, names, seed=s) for s in (1, 1, 2)]
+    assert metrics[0] == metrics[1]
+    assert metrics[0] != metrics[2]
 
 
-def test_elbo_figures_are_means_of_the_score(digits_model):
+def test_elbo_metrics_are_means_of_the_score(digits_model):
     servable, source, _ = digits_model
-    figures = evaluation.evaluate(servable, source, ("elbo",), seed=0)
+    metrics = evaluation.evaluate(servable, source, ("elbo",), seed=0)
     size, constant = 64, 0.5 * 64 * np.log(2 * np.pi)
-    expected = -(0.5 * size * figures["mse_test"] + constant + figures["kl_test"])
-    assert figures["elbo_test"] == pytest.approx(expected, rel=1e-5)
+    expected = -(0.5 * size * metrics["mse_test"] + constant + metrics["kl_test"])
+    assert metrics["elbo_test"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_plane_data_have_their_own_measures():
@@ -66,10 +66,10 @@ def test_plane_data_have_their_own_measures():
     for name, has_modes in (("8gaussians", True), ("rings", True), ("spiral", False)):
         source = registry.load(name)
         options = evaluation.Options(gnelbo_grid=8, gnelbo_points=200, iwae_images=2)
-        figures = evaluation.evaluate(servable, source, seed=0, options=options)
-        assert {"kl_nats", "jsd_authors", "gnelbo"} <= set(figures)
-        assert ("mode_min_share" in figures) == has_modes
-        assert "knn5_accuracy_mean" not in figures
+        metrics = evaluation.evaluate(servable, source, seed=0, options=options)
+        assert {"kl_nats", "jsd_authors", "gnelbo"} <= set(metrics)
+        assert ("mode_min_share" in metrics) == has_modes
+        assert "knn5_accuracy_mean" not in metrics
 
 
 def test_wrong_measure_and_wrong_shape_are_named(digits_model):
@@ -82,7 +82,8 @@ def test_wrong_measure_and_wrong_shape_are_named(digits_model):
 
 @pytest.fixture(scope="module")
 def defined_flags():
-    evaluate.define_flags()
+    if "saved_model" not in evaluate.flags.FLAGS:
+        evaluate.define_flags()
     evaluate.flags.FLAGS(["evaluate"])
 
 

@@ -110,7 +110,7 @@ def test_other_signatures_are_named(tmp_path, signatures, message):
 )
 def test_hashes_that_cannot_be_read_are_left_out(copied, text):
     (copied / saved_model.INFO_FILE).write_text(text)
-    assert saved_model._recorded(copied) == {}
+    assert saved_model._read_hashes(copied) == {}
 
 
 @pytest.mark.parametrize("hashes", [{"": "0"}, {"\0": "0"}, {"../x": "0"}, {"saved_model.pb": 5}])

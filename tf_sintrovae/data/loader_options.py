@@ -1,4 +1,4 @@
-"""What a loader is told."""
+"""The options that every loader takes."""
 
 import dataclasses
 import pathlib
@@ -9,14 +9,14 @@ MAX_DATA_GIB = 8.0
 
 @dataclasses.dataclass(frozen=True)
 class LoaderOptions:
-    """What a loader is told.
+    """What the user asks of a loader.
 
     Attributes:
         name: canonical name of the data set.
         data_dir: folder (or file) with the data; None for the usual place.
         image_size: height and width to resize images to; None keeps their own.
         seed: seed of a train/test split that the data set does not bring along.
-        max_data_gib: files that claim more than this, unpacked, are refused.
+        max_data_gib: greatest size of data files once unpacked, in GiB; larger ones are refused.
     """
 
     name: str

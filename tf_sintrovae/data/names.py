@@ -30,10 +30,10 @@ def names() -> tuple[str, ...]:
 
 
 def canonical(name: str) -> str:
-    """The name behind an alias; any other name is returned as it is.
+    """Returns the name behind an alias, and any other name as it is.
 
     Args:
-        name: a flag value.
+        name: name of a data set, as a flag gives it.
 
     Returns:
         The canonical name. One that is not among `names()` may still be a TFDS data set.

@@ -1,4 +1,4 @@
-"""Checks of points of one's own: rows of coordinates, which are not images."""
+"""Checks of a user's own points: rows of coordinates, which are not images."""
 
 import logging
 
@@ -13,18 +13,18 @@ _LEAST_SPREAD = 0.01
 _MOST_SIZE = 100.0
 
 
-def checked_points(x: np.ndarray, where: str) -> np.ndarray:
-    """Points as the rest of the package stores them; a coordinate of unusual scale is only worth a warning.
+def check_points(x: np.ndarray, where: str) -> np.ndarray:
+    """Returns points as the rest of the package stores them; warns of coordinates of unusual scale.
 
     Args:
-        x: [N, D] floats.
-        where: the file and array, for messages.
+        x: [N, D] points, floats.
+        where: name of the file and array, for messages.
 
     Returns:
-        [N, D] float32.
+        Points [N, D] float32.
 
     Raises:
-        UserError: anything else; the message says what was seen.
+        UserError: the array is anything else; the message says what was seen.
     """
     if not np.issubdtype(x.dtype, np.floating):
         raise UserError(
@@ -33,16 +33,16 @@ def checked_points(x: np.ndarray, where: str) -> np.ndarray:
         )
     if not x.size:
         raise UserError(f"{where} has shape {list(x.shape)}: expected points [N, D]")
-    points = checked_floats(x, where)
+    points = check_floats(x, where)
     _warn_of_scales(points, where)
     return points
 
 
-def checked_floats(x: np.ndarray, where: str) -> np.ndarray:
-    """Floats of any shape as float32.
+def check_floats(x: np.ndarray, where: str) -> np.ndarray:
+    """Returns floats of any shape as float32.
 
     Raises:
-        UserError: values that float32 cannot hold.
+        UserError: it holds values that float32 cannot.
     """
     with np.errstate(over="ignore"):
         values = x.astype(np.float32, copy=False)

@@ -17,16 +17,17 @@ def square(limit: float) -> PlotRange:
     return ((-limit, limit), (-limit, limit))
 
 
-def of_points(points: np.ndarray) -> PlotRange:
-    """The range of a sample: its middle 99.9 % in each coordinate, and a twentieth more at either end.
+def fit(points: np.ndarray) -> PlotRange:
+    """Fits a range to a sample: its middle 99.9 % in each coordinate, and a twentieth more at either end.
 
     Args:
-        points: [N, 2], at least one.
+        points: [N, 2] points, at least one.
 
     Returns:
         A range with a width in each coordinate, also where all points agree in it.
     """
-    return tuple(_interval(column) for column in np.asarray(points, np.float64).T)
+    first, second = np.asarray(points, np.float64).T
+    return _interval(first), _interval(second)
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:

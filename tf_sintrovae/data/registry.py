@@ -23,8 +23,8 @@ def register(name: str, *aliases: str) -> Callable[[Loader], Loader]:
     """Makes the decorated loader `f(options: LoaderOptions) -> Source` available under `name`.
 
     Args:
-        name: the flag value, also the name of the data set in results.
-        *aliases: further flag values that mean the same.
+        name: name of the data set, as flags and results give it.
+        *aliases: further names of the same data set, for flags.
 
     Returns:
         A decorator that returns the loader unchanged.
@@ -48,11 +48,12 @@ def load(
     """Loads a data set by name.
 
     Args:
-        name: one of `names.names()`, an alias, or the name of a TFDS image data set.
+        name: name of the data set: one of `names.names()`, an alias, or the name of a TFDS image data set.
         data_dir: folder (or file) with the data; None for the usual place.
         image_size: height and width to resize images to; None keeps their own.
         seed: seed of a train/test split that the data set does not bring along.
-        max_data_gib: files of one's own and archives that claim more than this, unpacked, are refused.
+        max_data_gib: greatest size of a user's files and archives once unpacked, in GiB; larger ones are
+            refused.
 
     Returns:
         The data set.

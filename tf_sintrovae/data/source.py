@@ -31,15 +31,15 @@ class Source(abc.ABC):
     docs/data.md tells how to add one.
 
     Attributes:
-        name: the flag value that names the data set.
-        shape: of one example: `(D,)` for points, `(2,)` for plane densities, `(H, W, C)` for images.
+        name: name of the data set, as the flag `dataset` gives it.
+        shape: shape of one example: `(D,)` for points, `(2,)` for plane densities, `(H, W, C)` for images.
         num_classes: number of distinct labels; 0 without labels.
-        class_names: one name a label, for figures and reports.
+        class_names: names of the labels, for figures and reports.
         num_train: number of training examples, or None for an endless stream.
         plot_range: the part of the plane that figures and histograms of examples `(2,)` span; None for
             examples of any other shape.
-        centres: [C, 2] of the known modes of a density in the plane; None where none are known.
-        radii: [C] of the known rings around the origin; None where none are known.
+        centres: [C, 2] centres of the known modes of a density in the plane; None where none are known.
+        radii: [C] radii of the known rings around the origin; None where none are known.
     """
 
     name: str
@@ -72,10 +72,10 @@ class Source(abc.ABC):
 
         Args:
             batch_size: examples in a global batch; a multiple of `num_shards`.
-            seed: of the order or of the noise.
-            start_step: optimizer steps already taken.
+            seed: seed of the order or of the noise.
+            start_step: number of optimizer steps already taken.
             num_shards: number of input pipelines (workers) that share a global batch.
-            shard: index of this one.
+            shard: index of this pipeline among them.
 
         Returns:
             A dataset of `(x [B / num_shards, *shape] float32, y [B / num_shards] int32)`, prefetched.
@@ -89,10 +89,10 @@ class Source(abc.ABC):
         """Examples for evaluation.
 
         Args:
-            split: `'train'` or `'test'`.
-            limit: at most this many; of finite data a sample in stored order in which each class has its
-                share (`subsets.chosen_rows`). An endless stream draws exactly `limit` (5,000 when None),
-                reproducibly from `(seed, split)`.
+            split: name of the split, `'train'` or `'test'`.
+            limit: greatest number of examples. Finite data give a sample in stored order in which each class
+                has its share (`subsets.choose_rows`). An endless stream draws exactly `limit` (5,000 when
+                None), reproducibly from `(seed, split)`.
             seed: seed of the choice or of the draw.
         """
 
@@ -102,9 +102,9 @@ class Source(abc.ABC):
         """The same examples as `examples(split, limit, seed)` in the same order, a batch at a time.
 
         Args:
-            split: `'train'` or `'test'`.
+            split: name of the split, `'train'` or `'test'`.
             batch_size: examples in a batch; the last one may hold fewer.
-            limit: at most this many examples in all.
+            limit: greatest number of examples in all; None for all of them.
             seed: seed of the choice or of the draw.
 
         Yields:
@@ -115,7 +115,7 @@ class Source(abc.ABC):
             yield Examples(x[start : start + batch_size], y[start : start + batch_size])
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these training data from others, as JSON; where the files lie does not matter.
+        """Identifies the training data by their content, as JSON; where the files lie does not matter.
 
         Returns:
             `count` of the training examples (None: endless), `shape` of one, and `content`, a SHA-256 of some

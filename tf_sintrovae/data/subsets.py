@@ -1,10 +1,10 @@
-"""Which examples stand for all of them where a measure takes only some."""
+"""Which examples stand for all of them where a metric takes only some."""
 
 import numpy as np
 
 
-def chosen_rows(labels: np.ndarray | None, size: int, limit: int | None, seed: int) -> np.ndarray:
-    """A seeded sample of examples in which each class has its share.
+def choose_rows(labels: np.ndarray | None, size: int, limit: int | None, seed: int) -> np.ndarray:
+    """Draws a seeded sample of examples in which each class has its share.
 
     The first examples of a data set will not do: many are stored class by class.
 
@@ -33,7 +33,7 @@ def chosen_rows(labels: np.ndarray | None, size: int, limit: int | None, seed: i
 
 
 def _shares(sizes: np.ndarray, limit: int, generator: np.random.Generator) -> np.ndarray:
-    """How many of each class make `limit` in all, by largest remainders; equal ones are drawn by lot."""
+    """Numbers of examples of each class that make `limit` in all, by largest remainders; lots break ties."""
     exact = sizes * (limit / sizes.sum())
     least = int(limit >= len(sizes))
     shares = np.maximum(np.floor(exact).astype(int), least)

@@ -1,6 +1,6 @@
-"""Measures of sets of images: samples and reconstructions against the training set."""
+"""Metrics of sets of images: samples and reconstructions against the training set."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from tf_sintrovae.evaluation.feature_networks import classifier, inception
 from tf_sintrovae.evaluation.feature_networks.network import FeatureNetwork, cached_features
 from tf_sintrovae.evaluation.metrics import representation
 from tf_sintrovae.evaluation.metrics.frechet import frechet_distance, statistics
-from tf_sintrovae.evaluation.metrics.kernel_distance import kernel_distance, standardised
+from tf_sintrovae.evaluation.metrics.kernel_distance import kernel_distance, standardise
 from tf_sintrovae.evaluation.metrics.manifold import FEWEST, manifold_scores, neighbour_counts
 
 NETWORKS = ("classifier", "inception-2015", "keras-inception-v3")
@@ -31,14 +31,14 @@ def sample_quality(context: Context) -> dict[str, float]:
     On request also samples decoded with the statistics of their own batch, where the decoder has batch norm.
     """
     count = len(context.reference.compared)
-    figures = _scores(context, lambda: context.sample_batches(count), suffix="")
+    metrics = _scores(context, lambda: context.sample_batches(count), suffix="")
     if context.options.batch_statistics and context.has_batch_statistics:
-        figures |= _scores(
+        metrics |= _scores(
             context,
             lambda: context.sample_batches(count, "sample_batch_statistics"),
             suffix="_batch_statistics",
         )
-    return figures
+    return metrics
 
 
 def reconstruction_quality(context: Context) -> dict[str, float]:
@@ -54,38 +54,45 @@ def _reconstructions(context: Context) -> Iterator[np.ndarray]:
         yield context.call("decode", z=z)["x"]
 
 
-def _scores(context: Context, fake_batches, suffix: str) -> dict[str, float]:
+def _scores(
+    context: Context, fake_batches: Callable[[], Iterable[np.ndarray]], suffix: str
+) -> dict[str, float]:
     """All scores on all networks, `<score><suffix>/<network>`, and their floors `<score>_floor/<network>`."""
-    figures, reference = {}, context.reference
+    metrics: dict[str, float] = {}
+    reference = context.reference
     # Before the long work: a network that is missing is told at once.
     for network in [_network(context, name) for name in context.options.feature_networks]:
         features = cached_features(network, reference.pixels, context.options.cache)
         real = features[reference.compared]
-        scores = _compared(network, real, network.features(fake_batches()), real, context.seed)
-        figures |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
+        scores = _compare(network, real, network.features(fake_batches()), real, context.seed)
+        metrics |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
         floors = _floors(context, network, features, real)
-        figures |= {f"{key}_floor/{network.name}": value for key, value in floors.items()}
-    return figures
+        metrics |= {f"{key}_floor/{network.name}": value for key, value in floors.items()}
+    return metrics
 
 
-def _floors(context: Context, network: FeatureNetwork, features, real) -> dict[str, float]:
+def _floors(
+    context: Context, network: FeatureNetwork, features: np.ndarray, real: np.ndarray
+) -> dict[str, float]:
     """The scores of real images: between the two halves; none where the data are too few."""
-    halves = [features[rows] for rows in context.reference.halves]
-    context.counts |= {"num_real": len(real), "num_floor": len(halves[0])} | neighbour_counts()
-    if len(halves[0]) < FEWEST:
+    first, second = (features[rows] for rows in context.reference.halves)
+    context.counts |= {"num_real": len(real), "num_floor": len(first)} | neighbour_counts()
+    if len(first) < FEWEST:
         return {}
     if network.name not in context.floors:
-        scores = _compared(network, *halves, real, context.seed)
+        scores = _compare(network, first, second, real, context.seed)
         context.floors[network.name] = {k: v for k, v in scores.items() if "_error" not in k}
     return context.floors[network.name]
 
 
-def _compared(network: FeatureNetwork, real, fake, scale, seed: int) -> dict[str, float]:
+def _compare(
+    network: FeatureNetwork, real: np.ndarray, fake: np.ndarray, scale: np.ndarray, seed: int
+) -> dict[str, float]:
     """All scores between features; a kernel distance that standardises takes the statistics of `scale`."""
     frechet = frechet_distance(statistics(real), statistics(fake))["frechet"]
     name = "kid_standardised" if network.standardised_kernel else "kid"
-    sets = standardised(scale, real, fake) if network.standardised_kernel else (real, fake)
-    kernel = kernel_distance(*sets, seed)
+    sets = standardise(scale, real, fake) if network.standardised_kernel else (real, fake)
+    kernel = kernel_distance(sets[0], sets[1], seed)
     return {
         "fid": frechet,
         name: kernel["kernel"],
@@ -95,11 +102,11 @@ def _compared(network: FeatureNetwork, real, fake, scale, seed: int) -> dict[str
 
 def _network(context: Context, name: str) -> FeatureNetwork:
     if name not in context.networks:
-        context.networks[name] = _loaded(context, name)
+        context.networks[name] = _load(context, name)
     return context.networks[name]
 
 
-def _loaded(context: Context, name: str) -> FeatureNetwork:
+def _load(context: Context, name: str) -> FeatureNetwork:
     options = context.options
     if name == "inception-2015":
         return inception.original(options.inception_path)

@@ -1,12 +1,12 @@
-"""Measures of the latent space: the use of components, and what the representation is worth."""
+"""Metrics of the latent space: the use of components, and what the representation is worth."""
 
 import numpy as np
 
 from tf_sintrovae.evaluation.context import Context, draw
-from tf_sintrovae.evaluation.metrics import clustering as agreement
-from tf_sintrovae.evaluation.metrics import components as use
 from tf_sintrovae.evaluation.metrics import latent_units
-from tf_sintrovae.evaluation.metrics import representation as probes
+from tf_sintrovae.evaluation.metrics.clustering import clustering_scores
+from tf_sintrovae.evaluation.metrics.components import batch_entropy, component_use
+from tf_sintrovae.evaluation.metrics.representation import probe_accuracies
 
 _POSTERIOR_BLOCK = 128  # examples whose posterior samples are held at once
 
@@ -14,10 +14,10 @@ _POSTERIOR_BLOCK = 128  # examples whose posterior samples are held at once
 def components(context: Context) -> dict[str, float]:
     """Use of the prior's components: by training data, and the paper's entropy on batches of test data."""
     weights = np.exp(context.prior["log_weights"])
-    figures = use.component_use(_mean_responsibilities(context, "train"), weights)
+    metrics = component_use(_mean_responsibilities(context, "train"), weights)
     means, sizes = _batch_responsibilities(context, "test")
-    return figures | {
-        "assignment_entropy_test_batches": use.batch_entropy(means, sizes),
+    return metrics | {
+        "assignment_entropy_test_batches": batch_entropy(means, sizes),
         "assignment_entropy_batch_size": float(sizes[0]),
     }
 
@@ -37,21 +37,23 @@ def representation(context: Context) -> dict[str, float]:
     """Probes on sampled z, as in the paper, and on the mean."""
     labels = [context.examples(split).y for split in ("train", "test")]
     kinds = {
-        "sampled": [context.sampled(split) for split in ("train", "test")],
+        "sampled": [context.sample_posterior(split) for split in ("train", "test")],
         "mean": [context.posterior(split)[0] for split in ("train", "test")],
     }
     return {
         f"{name}_{kind}": value
         for kind, (train, test) in kinds.items()
-        for name, value in probes.probe_accuracies(train, labels[0], test, labels[1]).items()
+        for name, value in probe_accuracies(train, labels[0], test, labels[1]).items()
     }
 
 
 def clustering(context: Context) -> dict[str, float]:
     """Agreement of the most responsible component of the mean with the labels of the test data."""
     mean, _ = context.posterior("test")
-    clusters = context.batched("responsibilities", "z", mean)["responsibilities"].argmax(axis=1)
-    return agreement.clustering_scores(context.examples("test").y, clusters)
+    clusters = context.call_in_batches("responsibilities", "z", mean)["responsibilities"].argmax(
+        axis=1
+    )
+    return clustering_scores(context.examples("test").y, clusters)
 
 
 def _mean_responsibilities(context: Context, split: str) -> np.ndarray:
@@ -69,18 +71,22 @@ def _batch_responsibilities(context: Context, split: str) -> tuple[np.ndarray, n
     posterior = context.posterior(split)
     order, size = noise.permutation(len(posterior[0])), context.options.entropy_batch_size
     batches = [order[start : start + size] for start in range(0, len(order), size)]
-    sums = [_responsibilities(context, *(v[rows] for v in posterior), noise) for rows in batches]
+    mean, logvar = posterior
+    sums = [_sum_responsibilities(context, mean[rows], logvar[rows], noise) for rows in batches]
     sizes = np.array([len(rows) for rows in batches])
     return np.stack(sums) / sizes[:, None], sizes
 
 
-def _responsibilities(context: Context, mean, logvar, noise: np.random.Generator) -> np.ndarray:
+def _sum_responsibilities(
+    context: Context, mean: np.ndarray, logvar: np.ndarray, noise: np.random.Generator
+) -> np.ndarray:
     """Sum [K] over examples [B, L] of their mean p(k|z), each over its posterior samples."""
-    count, total = context.options.num_posterior_samples, 0.0
+    count = context.options.num_posterior_samples
+    total = np.zeros(len(context.prior["log_weights"]))
     for start in range(0, len(mean), _POSTERIOR_BLOCK):
         rows = slice(start, start + _POSTERIOR_BLOCK)
-        repeated = (np.repeat(values[rows], count, axis=0) for values in (mean, logvar))
-        z = draw(*repeated, noise)
+        repeats = [np.repeat(values[rows], count, axis=0) for values in (mean, logvar)]
+        z = draw(repeats[0], repeats[1], noise)
         values = context.call("responsibilities", z=z)["responsibilities"]  # [B * M, K]
         total += values.sum(axis=0, dtype=np.float64) / count
     return total

@@ -1,4 +1,4 @@
-"""Measures of the likelihood: how well the model explains data."""
+"""Metrics of the likelihood: how well the model explains data."""
 
 import numpy as np
 
@@ -10,16 +10,16 @@ from tf_sintrovae.evaluation.metrics.importance import importance_weighted_bound
 def elbo(context: Context) -> dict[str, float]:
     """ELBO and KL in nats, and mean squared error per value, on train and test."""
     size = int(np.prod(context.source.shape))
-    figures = {}
+    metrics: dict[str, float] = {}
     for split in ("train", "test"):
         scores = context.score(context.examples(split).x)
         means = {key: float(value.mean(dtype=np.float64)) for key, value in scores.items()}
-        figures |= {
+        metrics |= {
             f"elbo_{split}": means["elbo"],
             f"kl_{split}": means["kl"],
             f"mse_{split}": means["reconstruction_error"] / size,
         }
-    return figures
+    return metrics
 
 
 def iwae(context: Context) -> dict[str, float]:
@@ -29,7 +29,7 @@ def iwae(context: Context) -> dict[str, float]:
     """
     count = context.options.iwae_images
     x = context.source.examples("test", count, context.seed).x
-    mean, logvar = _encoded(context, x)
+    mean, logvar = _encode(context, x)
     context.counts["iwae_images"] = len(x)
     noise = context.generator("iwae")
     bounds = np.concatenate(
@@ -45,7 +45,7 @@ def iwae(context: Context) -> dict[str, float]:
 def drift(context: Context) -> dict[str, float]:
     """`KL(E(D(mean)) || E(x))` on the test set, in nats: how far a reconstruction is from its original."""
     mean, logvar = context.posterior("test")
-    again = context.batched("encode", "x", context.decoder_mean(mean))
+    again = context.call_in_batches("encode", "x", context.decoder_mean(mean))
     divergence = gaussians.kl_divergence(again["mean"], again["logvar"], mean, logvar)
     return {"drift_test": float(divergence.mean())}
 
@@ -53,22 +53,30 @@ def drift(context: Context) -> dict[str, float]:
 def ood(context: Context) -> dict[str, float]:
     """AUROC of the ELBO for telling the test set from another data set."""
     other = context.options.ood_source
+    if other is None:
+        raise ValueError("no other data set: expected an ood_source")
     limit = None if other.num_train else context.options.num_points
     inside = context.score(context.examples("test").x)["elbo"]
     outside = context.score(other.examples("test", limit, context.seed).x)["elbo"]
     return {f"ood_auroc/{other.name}": detection.auroc(inside, outside)}
 
 
-def _encoded(context: Context, x) -> tuple[np.ndarray, np.ndarray]:
-    encoded = context.batched("encode", "x", x)
+def _encode(context: Context, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    encoded = context.call_in_batches("encode", "x", x)
     return encoded["mean"], encoded["logvar"]
 
 
-def _log_weights(context: Context, x, mean, logvar, noise) -> np.ndarray:
+def _log_weights(
+    context: Context,
+    x: np.ndarray,
+    mean: np.ndarray,
+    logvar: np.ndarray,
+    noise: np.random.Generator,
+) -> np.ndarray:
     """`log p(x|z) + log p(z) - log q(z|x)` [S] for one example."""
     eps = noise.standard_normal((context.options.iwae_samples, len(mean)), np.float32)
     z = mean + np.exp(0.5 * logvar) * eps  # [S, L]
     decoded = context.decoder_mean(z).reshape(len(z), -1)
     likelihood = gaussians.log_prob(x.ravel(), decoded, np.zeros(()))
-    prior = context.batched("responsibilities", "z", z)["log_prob"]
+    prior = context.call_in_batches("responsibilities", "z", z)["log_prob"]
     return likelihood + prior - gaussians.log_prob(z, mean, logvar)

@@ -1,12 +1,15 @@
-"""Measures of densities in the plane (paper, Sec. 5.1)."""
+"""Metrics of densities in the plane (paper, Sec. 5.1)."""
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
+from tf_sintrovae.data.ranges import PlotRange
 from tf_sintrovae.evaluation.context import Context
-from tf_sintrovae.evaluation.metrics import gnelbo as grid_elbo
 from tf_sintrovae.evaluation.metrics import histogram
-from tf_sintrovae.evaluation.metrics import modes as known_modes
+from tf_sintrovae.evaluation.metrics.gnelbo import grid, normalise_by_grid
+from tf_sintrovae.evaluation.metrics.modes import mode_coverage, ring_coverage
 from tf_sintrovae.kernels import mixture
 
 _NUM_NOISES = 100
@@ -18,34 +21,42 @@ def divergences(context: Context) -> dict[str, float]:
     """Divergences between histograms of data and samples."""
     real = context.examples("test").x
     fake = context.samples(context.options.num_points)
-    return histogram.divergences(real, fake, context.source.plot_range)
+    return histogram.divergences(real, fake, _plot_range(context))
 
 
 def modes(context: Context) -> dict[str, float]:
     """Shares of the known modes among the samples."""
     samples = context.samples(context.options.num_points)
     if context.source.centres is not None:
-        return known_modes.coverage(samples, context.source.centres)
-    return known_modes.ring_coverage(samples, context.source.radii)
+        return mode_coverage(samples, context.source.centres)
+    if context.source.radii is not None:
+        return ring_coverage(samples, context.source.radii)
+    raise ValueError(f"{context.source.name}: expected known centres or radii")
 
 
 def gnelbo(context: Context) -> dict[str, float]:
     """Negative ELBO at the data, over its sum on a grid and the data."""
     options, source = context.options, context.source
     data = source.examples("test", options.gnelbo_points, context.seed).x
-    points = grid_elbo.grid(source.plot_range, options.gnelbo_grid)
+    points = grid(_plot_range(context), options.gnelbo_grid)
     loss = _negative_elbo(context)
-    return {"gnelbo": grid_elbo.grid_normalised(loss(data), loss(points))}
+    return {"gnelbo": normalise_by_grid(loss(data), loss(points))}
 
 
-def _negative_elbo(context: Context):
+def _plot_range(context: Context) -> PlotRange:
+    if context.source.plot_range is None:
+        raise ValueError(f"{context.source.name}: expected points of a plane")
+    return context.source.plot_range
+
+
+def _negative_elbo(context: Context) -> Callable[[np.ndarray], np.ndarray]:
     """`rec + KL` of points: betas 1, the mean decoded, the same noises for all points."""
     latent_dim = context.prior["loc"].shape[1]
     eps = context.generator("gnelbo").standard_normal((_NUM_NOISES, 1, latent_dim), np.float32)
     parameters = [tf.constant(context.prior[k]) for k in ("loc", "logvar", "log_weights")]
 
     @tf.function(reduce_retracing=True)
-    def kl(mean, logvar):
+    def kl(mean: tf.Tensor, logvar: tf.Tensor) -> tf.Tensor:
         shift = tf.exp(0.5 * logvar) * eps  # [M, B, L]
         log_prior = mixture.log_prob(mean + shift, *parameters, jit_compile=False)
         # Collapsed posteriors would have an infinite density.
@@ -53,7 +64,7 @@ def _negative_elbo(context: Context):
         terms = np.log(2.0 * np.pi) + bounded + tf.square(shift) * tf.exp(-bounded)
         return tf.reduce_mean(-0.5 * tf.reduce_sum(terms, axis=-1) - log_prior, axis=0)  # [B]
 
-    def block(x):
+    def block(x: np.ndarray) -> np.ndarray:
         posterior = context.call("encode", x=x)
         decoded = context.call("decode", z=posterior["mean"])["x"]
         error = np.sum((x - decoded) ** 2, axis=1)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tf_sintrovae.data.source import Source
-from tf_sintrovae.data.subsets import chosen_rows
+from tf_sintrovae.data.source import Examples, Source
+from tf_sintrovae.data.subsets import choose_rows
 from tf_sintrovae.evaluation.feature_networks.network import to_uint8
 
 _READ_BATCH = 500
@@ -18,12 +18,12 @@ class Reference:
     the first half is that; else the halves are those of all training images.
 
     Args:
-        source: images.
-        num_images: number of images to compare, at most.
+        source: data set of images.
+        num_images: greatest number of images to compare.
         seed: seed of the choice.
 
     Attributes:
-        pixels: [P, H, W, C] uint8, the images that are compared and those of both halves.
+        pixels: [P, H, W, C] uint8 pixels, of the images that are compared and those of both halves.
         compared: [N] row numbers in `pixels` of the images to compare.
         halves: two sets of [P // 2] row numbers, which share none.
     """
@@ -33,12 +33,12 @@ class Reference:
         batches = [(to_uint8(x), y) for x, y in self._batches()]
         self.pixels, labels = map(np.concatenate, zip(*batches, strict=True))
         size = len(labels)
-        self.compared = chosen_rows(labels, size, num_images, seed)
-        first = chosen_rows(labels, size, size // 2, seed)
+        self.compared = choose_rows(labels, size, num_images, seed)
+        first = choose_rows(labels, size, size // 2, seed)
         self.halves = first, np.setdiff1d(np.arange(size), first)[: len(first)]
 
     def compared_batches(self) -> Iterator[np.ndarray]:
-        """The images to compare [B, H, W, C] float32 as the data set holds them, in batches."""
+        """Reads the images to compare [B, H, W, C] float32 as the data set holds them, in batches."""
         wanted, start = np.isin(np.arange(len(self.pixels)), self.compared), 0
         for x, _ in self._batches():
             chosen = x[wanted[start : start + len(x)]]
@@ -46,5 +46,5 @@ class Reference:
             if len(chosen):
                 yield chosen
 
-    def _batches(self):
+    def _batches(self) -> Iterator[Examples]:
         return self._source.batches("train", _READ_BATCH, self._limit, self._seed)

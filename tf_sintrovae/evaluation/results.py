@@ -10,17 +10,24 @@ from typing import Any
 
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.evaluation import Outcome
-from tf_sintrovae.training.workdir import write_atomically
+from tf_sintrovae.evaluation.outcome import Outcome
+from tf_sintrovae.files import write_atomically
 from tf_sintrovae.versions import versions
 
 
 def collect_results(
     outcome: Outcome, source: Source, seed: int, step: int | None, epoch: int | None
 ) -> dict[str, Any]:
-    """The content of `results.json`: the figures, and what is needed to repeat them.
+    """Collects the content of `results.json`: the metrics, and what is needed to repeat them.
 
-    `partial` is there, and true, as long as measures are still to be taken.
+    `partial` is there, and true, as long as metrics are still to be taken.
+
+    Args:
+        outcome: outcome of the evaluation so far.
+        source: data set that was evaluated on.
+        seed: first seed of the evaluation.
+        step: number of optimizer steps that the model was trained; None where it is not known.
+        epoch: number of epochs that the model was trained; None where it is not known.
     """
     return ({} if outcome.complete else {"partial": True}) | {
         "step": step,
@@ -32,7 +39,7 @@ def collect_results(
         "versions": versions(),
         "counts": outcome.counts,
         "networks": outcome.networks,
-        "metrics": outcome.figures,
+        "metrics": outcome.metrics,
         "spread": outcome.spread,
         "errors": outcome.errors,
     }
@@ -42,7 +49,7 @@ def write(content: Mapping[str, Any], path: pathlib.Path) -> None:
     """Writes JSON in one step.
 
     Raises:
-        UserError: a path that cannot be written.
+        UserError: the path cannot be written.
     """
     try:
         write_atomically(path, json.dumps(content, indent=2) + "\n")
@@ -51,10 +58,10 @@ def write(content: Mapping[str, Any], path: pathlib.Path) -> None:
 
 
 def recorder(content: Callable[[Outcome], dict], path: pathlib.Path) -> Callable[[Outcome], None]:
-    """Writes what was measured so far, after each measure.
+    """Makes a function that writes what was measured so far.
 
     Args:
-        content: makes the content of the file of an outcome.
+        content: function from an outcome to the content of the file.
         path: path of the file; where it cannot be written, the end of the evaluation will tell.
     """
 
@@ -66,13 +73,13 @@ def recorder(content: Callable[[Outcome], dict], path: pathlib.Path) -> Callable
 
 
 def table(outcome: Outcome) -> str:
-    """One line a figure, with the spread over seeds and the floor where there are any; then what failed."""
-    figures = {n: v for n, v in outcome.figures.items() if "_floor/" not in n}
-    width = max(map(len, [*figures, *outcome.errors]), default=0)
+    """Lists metrics, a line each, with spread over seeds and floor where there are any; then failures."""
+    metrics = {n: v for n, v in outcome.metrics.items() if "_floor/" not in n}
+    width = max(map(len, [*metrics, *outcome.errors]), default=0)
     lines = []
-    for name, value in figures.items():
+    for name, value in metrics.items():
         spread = f" +- {outcome.spread[name]:.2g}" if name in outcome.spread else ""
-        floor = outcome.figures.get(_floor_name(name))
+        floor = outcome.metrics.get(_floor_name(name))
         beside = "" if floor is None else f"  (real against real: {floor:.6g})"
         lines.append(f"  {name:{width}}  {value:.6g}{spread}{beside}")
     lines += [f"  {name:{width}}  failed: {error}" for name, error in outcome.errors.items()]
@@ -88,7 +95,7 @@ def _floor_name(name: str) -> str:
 
 
 def progress(start: float) -> Callable[[str], None]:
-    """Says on stderr what is measured, and after how many seconds since `start` (monotonic)."""
+    """Makes a function that says on stderr what is measured, and the seconds since `start` (monotonic)."""
     return lambda name: print(
         f"[{time.monotonic() - start:4.0f} s] measuring {name} ...", file=sys.stderr, flush=True
     )

@@ -1,137 +1,26 @@
-"""The SavedModel: what other programs load, with TensorFlow alone.
-
-The prior travels as numbers (for the VampPrior, the posteriors at its pseudo-inputs), the networks as
-variables, each stored once. Images are clipped to [0, 1] on their way out. Batch norm is in inference mode.
-"""
+"""The SavedModel: what other programs load, with TensorFlow alone."""
 
 import json
-import math
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from tf_sintrovae import files, objectives
-from tf_sintrovae.kernels import mixture
+from tf_sintrovae import files
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.serving import saved_model
+from tf_sintrovae.serving.servable import Servable as Servable
 from tf_sintrovae.versions import versions
 
 INFO_FILE = saved_model.INFO_FILE
 
 
-class Servable(tf.Module):
-    """A trained model as a set of functions of tensors; the same before and after it is saved.
-
-    The prior's parameters are those of the moment of construction; the networks' variables stay shared with
-    the model.
-
-    Args:
-        model: trained model.
-        clip_images: limits of decoded values, `(0, 1)` for images, or None.
-    """
-
-    def __init__(self, model: SoftIntroVAE, clip_images: tuple[float, float] | None = None):
-        super().__init__(name="soft_intro_vae")
-        loc, logvar, logits = model.prior.parameters(model.encoder)
-        self._loc = tf.Variable(loc, trainable=False, name="prior_loc")
-        self._logvar = tf.Variable(logvar, trainable=False, name="prior_logvar")
-        self._log_weights = tf.Variable(
-            tf.nn.log_softmax(logits), trainable=False, name="prior_log_weights"
-        )
-        # Held as plain variables: holding the Keras models would store every weight a second time.
-        self._network_variables = [
-            variable.value for variable in (*model.encoder.variables, *model.decoder.variables)
-        ]
-        self._signatures = tf.Module()  # keeps the functions out of the module's own attributes
-        self._functions = _functions(self, model, clip_images)
-
-    @property
-    def signatures(self) -> Mapping[str, Callable[..., dict[str, tf.Tensor]]]:
-        """The functions by name, called with keyword arguments as those of a loaded SavedModel."""
-        return dict(self._functions)
-
-
-def _functions(servable: Servable, model: SoftIntroVAE, clip) -> dict[str, Any]:
-    """The signatures of docs/evaluation.md as concrete functions."""
-    shape = model.example_shape
-    latent_dim, num_mc_samples = model.latent_dim, model.num_mc_samples
-    encoder, decoder = model.encoder, model.decoder
-    x_spec = tf.TensorSpec((None, *shape), tf.float32, name="x")
-    z_spec = tf.TensorSpec((None, latent_dim), tf.float32, name="z")
-    seed_spec = tf.TensorSpec((2,), tf.int32, name="seed")
-    count_spec = tf.TensorSpec((), tf.int32, name="num_samples")
-    # Not compiled here: a compiled kernel would compile again for each batch size of its user.
-    prior = (servable._loc, servable._logvar, servable._log_weights)
-
-    def encode(x):
-        mean, logvar = encoder(x, training=False)
-        return {"mean": mean, "logvar": logvar}
-
-    def clipped(x):
-        return x if clip is None else tf.clip_by_value(x, *clip)
-
-    def decode(z):
-        return {"x": clipped(decoder(z, training=False))}
-
-    def decode_unclipped(z):
-        return {"x": decoder(z, training=False)}
-
-    def sample(num_samples, seed):
-        z, component = mixture.sample(num_samples, *map(tf.convert_to_tensor, prior), seed)
-        return {"x": clipped(decoder(z, training=False)), "z": z, "component": component}
-
-    def sample_batch_statistics(num_samples, seed):
-        z, component = mixture.sample(num_samples, *map(tf.convert_to_tensor, prior), seed)
-        # A stateless call gives the new moving statistics back instead of storing them.
-        values = [[v.value for v in kind] for kind in _variables(decoder)]
-        x, _ = decoder.stateless_call(*values, z, training=True)
-        return {"x": clipped(x), "z": z, "component": component}
-
-    def responsibilities(z):
-        log_prob, values = mixture.log_prob_and_responsibilities(
-            z, *map(tf.convert_to_tensor, prior), jit_compile=False
-        )
-        return {"responsibilities": values, "log_prob": log_prob}
-
-    def score(x, seed):
-        mean, logvar = encoder(x, training=False)
-        noise_shape = (num_mc_samples, tf.shape(x)[0], latent_dim)
-        eps = tf.random.stateless_normal(noise_shape, seed, alg="philox")
-        z = objectives.posterior_samples(mean, logvar, eps)
-        log_prob = mixture.log_prob(z, *map(tf.convert_to_tensor, prior), jit_compile=False)
-        kl = objectives.monte_carlo_kl(logvar, eps, log_prob)
-        # One decoded sample an example: without bias, and a hundred times cheaper than decoding all.
-        reconstruction = decoder(objectives.reparameterize(mean, logvar, eps[0]), training=False)
-        error = objectives.reconstruction_error(x, reconstruction)
-        constant = 0.5 * math.prod(shape) * math.log(2.0 * math.pi)
-        return {"elbo": -(0.5 * error + constant + kl), "kl": kl, "reconstruction_error": error}
-
-    def prior_parameters():
-        return dict(zip(("loc", "logvar", "log_weights"), map(tf.identity, prior), strict=True))
-
-    specs = {
-        "encode": (encode, [x_spec]),
-        "decode": (decode, [z_spec]),
-        "sample": (sample, [count_spec, seed_spec]),
-        "responsibilities": (responsibilities, [z_spec]),
-        "score": (score, [x_spec, seed_spec]),
-        "prior": (prior_parameters, []),
-    }
-    if clip is not None:
-        specs["decode_unclipped"] = (decode_unclipped, [z_spec])
-    if decoder.non_trainable_variables:  # batch norm's
-        specs["sample_batch_statistics"] = (sample_batch_statistics, [count_spec, seed_spec])
-    functions = {name: tf.function(f, input_signature=s) for name, (f, s) in specs.items()}
-    return functions | {"serving_default": functions["encode"]}
-
-
 def export(
     model: SoftIntroVAE,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     clip_images: tuple[float, float] | None = None,
     info: Mapping[str, Any] | None = None,
@@ -140,7 +29,7 @@ def export(
 
     Args:
         model: trained model.
-        path: folder to write.
+        path: path of the folder to write.
         clip_images: limits of decoded values, `(0, 1)` for images, or None.
         info: further entries of `model_info.json` (settings, data set).
 
@@ -179,7 +68,7 @@ def _write_info(path: pathlib.Path, info: Mapping[str, Any]) -> None:
 
 
 def model_info(model: SoftIntroVAE) -> dict[str, Any]:
-    """What a user of the export may want to know: shapes, prior, step, versions."""
+    """Collects what a user of the export may want to know: shapes, prior, step, versions."""
     return {
         "shape": list(model.example_shape),
         "latent_dim": model.latent_dim,
@@ -191,14 +80,10 @@ def model_info(model: SoftIntroVAE) -> dict[str, Any]:
     }
 
 
-def size_bytes(path: str | os.PathLike) -> int:
-    """Bytes of all files of an export."""
+def size_bytes(path: str | os.PathLike[str]) -> int:
+    """Counts the bytes of all files of an export."""
     return sum(file.stat().st_size for file in pathlib.Path(path).rglob("*") if file.is_file())
 
 
-def _variables(network):
-    return network.trainable_variables, network.non_trainable_variables
-
-
-def _concrete(signatures):
+def _concrete(signatures: Mapping[str, Any]) -> dict[str, Any]:
     return {name: function.get_concrete_function() for name, function in signatures.items()}

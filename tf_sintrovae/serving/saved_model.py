@@ -14,7 +14,7 @@ from tf_sintrovae.errors import UserError
 
 INFO_FILE = "model_info.json"
 # Inputs and outputs by signature (docs/evaluation.md); a model may have more.
-_SIGNATURES = {
+_SIGNATURES: dict[str, tuple[set[str], set[str]]] = {
     "encode": ({"x"}, {"mean", "logvar"}),
     "decode": ({"z"}, {"x"}),
     "sample": ({"num_samples", "seed"}, {"x", "z", "component"}),
@@ -24,11 +24,14 @@ _SIGNATURES = {
 }
 
 
-def located(name: str | os.PathLike) -> pathlib.Path:
-    """The folder of a SavedModel.
+def locate(name: str | os.PathLike[str]) -> pathlib.Path:
+    """Finds the folder of a SavedModel.
+
+    Args:
+        name: path of the folder, as the user gave it.
 
     Raises:
-        UserError: none is there.
+        UserError: no SavedModel is there.
     """
     path = pathlib.Path(name).expanduser()
     old = files.interrupted(path)
@@ -44,27 +47,27 @@ def located(name: str | os.PathLike) -> pathlib.Path:
     return path
 
 
-def load(name: str | os.PathLike, needed: tuple[str, ...] = tuple(_SIGNATURES)) -> Any:
+def load(name: str | os.PathLike[str], needed: tuple[str, ...] = tuple(_SIGNATURES)) -> Any:
     """Loads a SavedModel that has the signatures of docs/evaluation.md.
 
     Files of this project's exports are compared with the hashes in `model_info.json` first: TensorFlow may
     crash on altered ones.
 
     Args:
-        name: its folder.
-        needed: the signatures that it must have.
+        name: path of its folder.
+        needed: names of the signatures that it must have.
 
     Raises:
-        UserError: no SavedModel, a damaged one, or one with other signatures.
+        UserError: there is no SavedModel, a damaged one, or one with other signatures.
     """
     import tensorflow as tf
 
-    path = located(name)
+    path = locate(name)
     _check_hashes(path)
     try:
         with _without_warnings():
             model = tf.saved_model.load(str(path))
-    except Exception as error:  # damaged files make the loader raise anything
+    except Exception as error:  # damaged files make TensorFlow raise anything
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(f"saved_model={path} cannot be loaded: {reason}") from error
     _check_signatures(path, model, needed)
@@ -72,13 +75,13 @@ def load(name: str | os.PathLike, needed: tuple[str, ...] = tuple(_SIGNATURES)) 
 
 
 def hashes(path: pathlib.Path) -> dict[str, str]:
-    """SHA-256 of each file of a SavedModel, but for `model_info.json`, by its relative path."""
+    """Computes the SHA-256 of each file of a SavedModel, but for `model_info.json`, by its relative path."""
     found = (file for file in sorted(path.rglob("*")) if file.is_file() and file.name != INFO_FILE)
     return {file.relative_to(path).as_posix(): _sha256(file) for file in found}
 
 
 def _check_hashes(path: pathlib.Path) -> None:
-    for name, expected in _recorded(path).items():
+    for name, expected in _read_hashes(path).items():
         file = path / name
         try:
             found = _sha256(file)
@@ -91,7 +94,7 @@ def _check_hashes(path: pathlib.Path) -> None:
             )
 
 
-def _recorded(path: pathlib.Path) -> dict[str, str]:
+def _read_hashes(path: pathlib.Path) -> dict[str, str]:
     """The hashes that travel with an export; empty for models of others, and where they cannot be read."""
     try:
         recorded = json.loads((path / INFO_FILE).read_bytes())["sha256"]
@@ -100,7 +103,7 @@ def _recorded(path: pathlib.Path) -> dict[str, str]:
         return {}
 
 
-def _check_signatures(path: pathlib.Path, model, needed: tuple[str, ...]) -> None:
+def _check_signatures(path: pathlib.Path, model: Any, needed: tuple[str, ...]) -> None:
     signatures = getattr(model, "signatures", {})
     for name in needed:
         inputs, outputs = _SIGNATURES[name]

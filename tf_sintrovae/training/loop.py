@@ -154,7 +154,7 @@ def _whole_epochs(start: int, end: int, steps_per_epoch: int) -> Iterator[tuple[
 
 
 def _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model) -> list:
-    pictures = plots.Pictures(model, source, config.seed)
+    pictures = plots.TrainingFigures(model, source, config.seed)
     return [
         callbacks.StopOnDivergence(),  # first: nothing below may record what is not finite
         callbacks.LearningRates(

@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 
 from tests.data import samples
 from tf_sintrovae.data import names, registry
-from tf_sintrovae.data.formats import network, prepared
+from tf_sintrovae.data.formats import downloads, prepared
 from tf_sintrovae.data.sources.streams import StreamSource
 from tf_sintrovae.errors import UserError
 
@@ -222,7 +222,7 @@ def test_a_stream_refuses_too_large_a_batch(stream):
 
 @pytest.mark.parametrize("name", ["fmnist", "cifar10", "horses_or_humans"])
 def test_without_network_and_files_it_says_so_in_seconds(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(network, "_ask", lambda url: "no route to host")
+    monkeypatch.setattr(downloads, "_ask", lambda url: "no route to host")
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", lambda *a, **k: 1 / 0)
     start = time.monotonic()
     with pytest.raises(UserError) as caught:
@@ -241,14 +241,14 @@ def test_a_download_that_breaks_off_is_one_line(tmp_path, monkeypatch):
     def breaks_off(*args, **kwargs):
         raise OSError("connection\nreset")
 
-    monkeypatch.setattr(network, "_ask", lambda url: None)
+    monkeypatch.setattr(downloads, "_ask", lambda url: None)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", breaks_off)
     with pytest.raises(UserError, match=r"mnist could not be downloaded \(connection reset\)"):
         registry.load("mnist", tmp_path)
 
 
 def test_a_working_download_is_prepared_and_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(network, "_ask", lambda url: None)
+    monkeypatch.setattr(downloads, "_ask", lambda url: None)
     monkeypatch.setattr(tfds, "builder", lambda name, data_dir: Bars(data_dir=data_dir))
     source = registry.load("bars", tmp_path)
     assert pairs(source.examples("test")) == expected("test")
@@ -266,7 +266,7 @@ def test_data_dir_must_be_a_folder_and_may_be_set_by_tfds_variable(tmp_path, mon
 
 
 def test_a_data_set_that_downloads_nothing_needs_no_network(tmp_path, monkeypatch):
-    monkeypatch.setattr(network, "_ask", lambda url: "no route to host")
+    monkeypatch.setattr(downloads, "_ask", lambda url: "no route to host")
     monkeypatch.setattr(tfds, "builder", lambda name, data_dir: Bars(data_dir=data_dir))
     assert registry.load("bars", tmp_path).num_train == 60
 
@@ -286,7 +286,7 @@ class _Server(http.server.BaseHTTPRequestHandler):
 def test_what_a_server_answers(status, reachable):
     with http.server.HTTPServer(("127.0.0.1", 0), _Server) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        answer = network.obstacle(f"http://127.0.0.1:{server.server_port}/{status}")
+        answer = downloads.find_obstacle(f"http://127.0.0.1:{server.server_port}/{status}")
     assert answer is None if reachable else str(status) in answer
 
 
@@ -298,8 +298,8 @@ def no_proxy(monkeypatch):
 
 def test_an_obstacle_is_found_quickly(monkeypatch):
     start = time.monotonic()
-    assert "refused" in network.obstacle(UNREACHABLE)
-    monkeypatch.setattr(network, "_TIMEOUT", 0.2)
-    monkeypatch.setattr(network, "_ask", lambda url: time.sleep(5))
-    assert network.obstacle(UNREACHABLE) == f"{UNREACHABLE}: no answer in 0.2 s"
+    assert "refused" in downloads.find_obstacle(UNREACHABLE)
+    monkeypatch.setattr(downloads, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(downloads, "_ask", lambda url: time.sleep(5))
+    assert downloads.find_obstacle(UNREACHABLE) == f"{UNREACHABLE}: no answer in 0.2 s"
     assert time.monotonic() - start < 4

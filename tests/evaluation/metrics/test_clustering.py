@@ -30,9 +30,9 @@ def test_agrees_with_all_matchings_and_counts():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 200)
     clusters = np.where(rng.random(200) < 0.6, (labels + 1) % 4, rng.integers(0, 4, 200))
-    figures = clustering.clustering_scores(labels, clusters)
-    assert figures["cluster_accuracy"] == pytest.approx(best_matching(labels, clusters, 4))
-    assert figures["cluster_nmi"] == pytest.approx(mutual_information(labels, clusters))
+    metrics = clustering.clustering_scores(labels, clusters)
+    assert metrics["cluster_accuracy"] == pytest.approx(best_matching(labels, clusters, 4))
+    assert metrics["cluster_nmi"] == pytest.approx(mutual_information(labels, clusters))
 
 
 def test_renamed_clusters_are_perfect_and_one_cluster_tells_nothing():
@@ -44,8 +44,8 @@ def test_renamed_clusters_are_perfect_and_one_cluster_tells_nothing():
 
 
 def test_more_clusters_than_classes_match_one_each():
-    figures = clustering.clustering_scores(np.array([0, 0, 0, 1]), np.array([0, 1, 2, 3]))
-    assert figures["cluster_accuracy"] == 0.5
+    metrics = clustering.clustering_scores(np.array([0, 0, 0, 1]), np.array([0, 1, 2, 3]))
+    assert metrics["cluster_accuracy"] == 0.5
 
 
 def test_errors_name_what_is_wrong():

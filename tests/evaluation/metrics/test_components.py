@@ -8,12 +8,12 @@ from tf_sintrovae.evaluation.metrics import components
 
 def test_inactive_components_by_both_definitions():
     # K = 4: a component is inactive under 1/16.
-    figures = components.component_use(
+    metrics = components.component_use(
         np.array([0.5, 0.5, 0.0, 0.0]), np.array([0.3, 0.3, 0.36, 0.04])
     )
-    assert figures["inactive_components"] == 1
-    assert figures["inactive_components_by_responsibility"] == 2
-    assert figures["assignment_entropy"] == pytest.approx(0.5)
+    assert metrics["inactive_components"] == 1
+    assert metrics["inactive_components_by_responsibility"] == 2
+    assert metrics["assignment_entropy"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("use", "expected"), [([1.0], 0.0), ([1.0, 0.0], 0.0), ([0.5, 0.5], 1.0)])

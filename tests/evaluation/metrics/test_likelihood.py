@@ -69,9 +69,9 @@ def test_active_units_by_hand():
 
 
 def test_gnelbo_by_hand():
-    assert gnelbo.grid_normalised(np.array([1.0, 3.0]), np.full(4, 4.0)) == pytest.approx(0.1)
+    assert gnelbo.normalise_by_grid(np.array([1.0, 3.0]), np.full(4, 4.0)) == pytest.approx(0.1)
     with pytest.raises(ValueError, match="0 points"):
-        gnelbo.grid_normalised(np.zeros(0), np.ones(4))
+        gnelbo.normalise_by_grid(np.zeros(0), np.ones(4))
 
 
 def test_the_grid_fills_the_square():

@@ -36,19 +36,19 @@ def reference(real, fake):
 @pytest.mark.parametrize("block", [2**24, 1000, 1])
 def test_agrees_with_scikit_learn_in_blocks_of_any_size(monkeypatch, block):
     monkeypatch.setattr(manifold, "_BLOCK_ELEMENTS", block)
-    figures = manifold.manifold_scores(REAL, FAKE)
-    assert figures == pytest.approx(reference(REAL, FAKE), abs=1e-12)
-    assert 0 < figures["recall"] < figures["precision"] < 1  # the case tells them apart
+    metrics = manifold.manifold_scores(REAL, FAKE)
+    assert metrics == pytest.approx(reference(REAL, FAKE), abs=1e-12)
+    assert 0 < metrics["recall"] < metrics["precision"] < 1  # the case tells them apart
 
 
 def test_one_dimension_by_hand():
     """Reals at 0..9: balls reach the fourth neighbour, the point itself first: 2 inside, 3 at the rim."""
     real = np.arange(10.0)[:, None]
     fake = np.array([[-2.9], [-3.1], [4.5], [12.1], [30.0], [31.0]])
-    figures = manifold.manifold_scores(real, fake)
-    assert figures["precision"] == pytest.approx(2 / 6)  # -2.9 (ball of 0 reaches 3) and 4.5
+    metrics = manifold.manifold_scores(real, fake)
+    assert metrics["precision"] == pytest.approx(2 / 6)  # -2.9 (ball of 0 reaches 3) and 4.5
     # Fakes' fifth neighbours are far: every real is inside some ball of theirs.
-    assert figures["recall"] == 1.0
+    assert metrics["recall"] == 1.0
 
 
 def test_scores_say_what_they_count():
@@ -69,8 +69,8 @@ def test_identical_sets_are_perfect_and_distant_ones_apart():
 
 def test_constant_features_have_no_inside():
     """All radii are 0 and the comparison is strict."""
-    figures = manifold.manifold_scores(np.ones((20, 3)), np.ones((20, 3)))
-    assert set(figures.values()) == {0.0}
+    metrics = manifold.manifold_scores(np.ones((20, 3)), np.ones((20, 3)))
+    assert set(metrics.values()) == {0.0}
 
 
 def test_errors_name_what_is_wrong():

@@ -14,15 +14,15 @@ def clusters(count, seed):
 
 def test_separable_classes_are_told_apart_and_noise_is_not():
     train, test = clusters(120, 0), clusters(40, 1)
-    figures = representation.probe_accuracies(*train, *test)
-    assert set(figures) == {
+    metrics = representation.probe_accuracies(*train, *test)
+    assert set(metrics) == {
         "knn5_accuracy",
         "knn100_accuracy",
         "svm_few_accuracy",
         "svm_many_accuracy",
         "logistic_accuracy",
     }
-    assert all(value == 1.0 for value in figures.values())
+    assert all(value == 1.0 for value in metrics.values())
     rng = np.random.default_rng(2)
     noise = representation.probe_accuracies(
         rng.normal(size=(360, 2)), train[1], rng.normal(size=(120, 2)), test[1]

@@ -1,4 +1,4 @@
-"""Published archives of data sets: which files they are, how to find and to read them."""
+"""Published archives of data sets: their files, and how to find and read them."""
 
 import dataclasses
 import hashlib
@@ -9,11 +9,10 @@ from collections.abc import Callable
 import numpy as np
 
 from tf_sintrovae.data.formats import cifar, idx, svhn
+from tf_sintrovae.data.formats.splits import LabelledImages
 from tf_sintrovae.errors import UserError
 
 _logger = logging.getLogger("tf_sintrovae.data")
-
-Split = tuple[np.ndarray, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,23 +20,31 @@ class Archive:
     """One form in which a data set is published.
 
     Attributes:
-        sha256: hash of each file as published, by file name.
-        read: takes the files in this order, and the greatest number of bytes that one may unpack to; returns
-            `((x, y), (x, y))` for training and test.
+        sha256: published hash of each file, by file name.
+        read: reader of the files, which takes their paths in this order and the greatest number of bytes that
+            one may unpack to, and returns `((x, y), (x, y))` for training and test.
     """
 
     sha256: dict[str, str]
-    read: Callable[..., tuple[Split, Split]]
+    read: Callable[..., tuple[LabelledImages, LabelledImages]]
 
 
-def _read_idx(train_images, train_labels, test_images, test_labels, max_bytes):
+def _read_idx(
+    train_images: pathlib.Path,
+    train_labels: pathlib.Path,
+    test_images: pathlib.Path,
+    test_labels: pathlib.Path,
+    max_bytes: int,
+) -> tuple[LabelledImages, LabelledImages]:
     return (
         idx.read_split(train_images, train_labels, max_bytes),
         idx.read_split(test_images, test_labels, max_bytes),
     )
 
 
-def _read_svhn(train, test, max_bytes):
+def _read_svhn(
+    train: pathlib.Path, test: pathlib.Path, max_bytes: int
+) -> tuple[LabelledImages, LabelledImages]:
     return svhn.read_split(train, max_bytes), svhn.read_split(test, max_bytes)
 
 
@@ -100,7 +107,7 @@ def find(name: str, folders: list[pathlib.Path]) -> tuple[Archive, pathlib.Path]
 
     Args:
         name: canonical name of the data set.
-        folders: where to look, in this order.
+        folders: folders to look in, in this order.
 
     Returns:
         The archive and the first folder that holds all its files, or None.
@@ -131,12 +138,12 @@ def read(
 
     Args:
         name: canonical name of the data set.
-        archive: which form of it.
-        folder: where its files lie.
-        max_bytes: that each file may unpack to.
+        archive: form in which it is there.
+        folder: folder that holds its files.
+        max_bytes: greatest number of bytes that each file may unpack to.
 
     Returns:
-        x_train [N, H, W, C] uint8, y_train [N], x_test, y_test.
+        Arrays x_train [N, H, W, C] uint8, y_train [N], x_test and y_test.
 
     Raises:
         UserError: a file is damaged, not what its name promises, or too big.

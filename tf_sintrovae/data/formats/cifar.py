@@ -4,11 +4,13 @@ import io
 import pathlib
 import pickle
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from tf_sintrovae.data.formats import gzipped, sizes
+from tf_sintrovae.data.formats.splits import LabelledImages
 from tf_sintrovae.errors import UserError
 
 _BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
@@ -22,40 +24,45 @@ _ADMITTED = {
     for name in ("_reconstruct",)
 } | {("numpy", "ndarray"), ("numpy", "dtype")}
 
-Split = tuple[np.ndarray, np.ndarray]
 
-
-def read_binary(archive: pathlib.Path, max_bytes: int) -> tuple[Split, Split]:
+def read_binary(archive: pathlib.Path, max_bytes: int) -> tuple[LabelledImages, LabelledImages]:
     """Reads `cifar-10-binary.tar.gz`: records of a label byte and 3,072 bytes of pixels.
 
     Args:
         archive: path of the file.
+        max_bytes: greatest number of bytes that it may unpack to.
 
     Returns:
-        Training and test split, each x [N, 32, 32, 3] uint8 and y [N] uint8.
+        Training and test split, each images x [N, 32, 32, 3] uint8 and labels y [N] uint8.
 
     Raises:
-        UserError: damaged, not this archive, or too big.
+        UserError: the file is damaged, not this archive, or too big.
     """
     return _splits(archive, max_bytes, ".bin", _parse_binary)
 
 
-def read_python(archive: pathlib.Path, max_bytes: int) -> tuple[Split, Split]:
+def read_python(archive: pathlib.Path, max_bytes: int) -> tuple[LabelledImages, LabelledImages]:
     """Reads `cifar-10-python.tar.gz` without running anything that its pickles may ask for.
 
     Args:
         archive: path of the file.
+        max_bytes: greatest number of bytes that it may unpack to.
 
     Returns:
-        Training and test split, each x [N, 32, 32, 3] uint8 and y [N] uint8.
+        Training and test split, each images x [N, 32, 32, 3] uint8 and labels y [N] uint8.
 
     Raises:
-        UserError: damaged, not this archive, too big, or a pickle of more than NumPy arrays.
+        UserError: the file is damaged, not this archive, too big, or a pickle of more than NumPy arrays.
     """
     return _splits(archive, max_bytes, "", _parse_python)
 
 
-def _splits(archive: pathlib.Path, max_bytes: int, suffix: str, parse) -> tuple[Split, Split]:
+def _splits(
+    archive: pathlib.Path,
+    max_bytes: int,
+    suffix: str,
+    parse: Callable[[str, bytes], LabelledImages],
+) -> tuple[LabelledImages, LabelledImages]:
     members = _members(archive, max_bytes)
     parsed = []
     for name in _BATCHES:
@@ -72,12 +79,13 @@ def _splits(archive: pathlib.Path, max_bytes: int, suffix: str, parse) -> tuple[
 
 def _members(archive: pathlib.Path, max_bytes: int) -> dict[str, bytes]:
     """Content of the archive's regular files by name; nothing is written to disk."""
-    content = io.BytesIO(gzipped.read(archive, max_bytes))
+    unpacked = io.BytesIO(gzipped.read(archive, max_bytes))
     try:
-        with tarfile.open(fileobj=content, mode="r:") as tar:
+        with tarfile.open(fileobj=unpacked, mode="r:") as tar:
             return {
-                pathlib.PurePosixPath(file.name).name: tar.extractfile(file).read()
-                for file in _checked_members(archive, tar, max_bytes)
+                pathlib.PurePosixPath(file.name).name: content.read()
+                for file in _regular_files(archive, tar, max_bytes)
+                if (content := tar.extractfile(file)) is not None  # never, of regular files
             }
     except UserError:
         raise
@@ -85,7 +93,7 @@ def _members(archive: pathlib.Path, max_bytes: int) -> dict[str, bytes]:
         raise UserError(f"{archive}: damaged tar archive ({error}): get it again") from error
 
 
-def _checked_members(
+def _regular_files(
     archive: pathlib.Path, tar: tarfile.TarFile, max_bytes: int
 ) -> Iterator[tarfile.TarInfo]:
     """The regular files; what the published archives never hold is refused, though nothing is unpacked."""
@@ -105,7 +113,7 @@ def _checked_members(
             yield member
 
 
-def _parse_binary(where: str, data: bytes) -> Split:
+def _parse_binary(where: str, data: bytes) -> LabelledImages:
     if not data or len(data) % (1 + _PIXELS):
         raise UserError(
             f"{where}: {len(data)} bytes are not a whole number of records of {1 + _PIXELS}"
@@ -114,7 +122,7 @@ def _parse_binary(where: str, data: bytes) -> Split:
     return records[:, 1:], records[:, 0]
 
 
-def _parse_python(where: str, data: bytes) -> Split:
+def _parse_python(where: str, data: bytes) -> LabelledImages:
     try:
         batch = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
     except UserError as error:
@@ -130,7 +138,7 @@ def _parse_python(where: str, data: bytes) -> Split:
     return x, _labels(where, y, len(x))
 
 
-def _labels(where: str, y, count: int) -> np.ndarray:
+def _labels(where: str, y: Any, count: int) -> np.ndarray:
     """The labels, a list of integers or an array, as an array; nested lists could grow without bounds."""
     if isinstance(y, list) and not all(isinstance(label, int) for label in y):
         raise UserError(f"{where}: labels that are not all integers")
@@ -142,14 +150,14 @@ def _labels(where: str, y, count: int) -> np.ndarray:
     return y
 
 
-def _entry(batch, key: str):
+def _entry(batch: Any, key: str) -> Any:
     return batch.get(key.encode(), batch.get(key)) if isinstance(batch, dict) else None
 
 
 class _ArrayUnpickler(pickle.Unpickler):
     """Admits NumPy arrays and plain values; a pickle could otherwise run any code."""
 
-    def find_class(self, module: str, name: str):
+    def find_class(self, module: str, name: str) -> Any:
         """Looks up only what an array needs."""
         if (module, name) not in _ADMITTED:
             raise UserError(f"its pickle asks for {module}.{name}, which a data set does not need")

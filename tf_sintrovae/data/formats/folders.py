@@ -1,4 +1,4 @@
-"""Image files of one's own in a folder, or in one sub-folder a class."""
+"""A user's own image files in a folder, or in one sub-folder a class."""
 
 import itertools
 import pathlib
@@ -24,32 +24,32 @@ def read(
     Colour where any image is in colour, grey otherwise; transparency is dropped.
 
     Args:
-        folder: holds images, or one sub-folder of images for each class.
+        folder: path of the folder, which holds images, or one sub-folder of images for each class.
         image_size: height and width to bring every image to, by cropping the central square and
             resizing; None if they are all of one size.
-        max_bytes: of memory that the images may take together.
+        max_bytes: greatest size of the images in memory, together.
 
     Returns:
-        x [N, H, W, C] uint8, y [N] (None without sub-folders) and the classes' names.
+        Images x [N, H, W, C] uint8, labels y [N] (None without sub-folders) and the classes' names.
 
     Raises:
-        UserError: no images, a corrupt one, various sizes without `image_size`, or too many of them.
+        UserError: there are no images, a corrupt one, various sizes without `image_size`, or too many.
     """
-    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and _found(p))
+    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and _find_images(p))
     if not classes:
-        return _read_all(folder, _found(folder), image_size, max_bytes), None, ()
-    if loose := _found(folder):
+        return _read_all(folder, _find_images(folder), image_size, max_bytes), None, ()
+    if loose := _find_images(folder):
         raise UserError(
             f"{loose[0]}: lies beside the class folders {', '.join(classes[:3])}: "
             "move it into one, or all images into one folder"
         )
-    paths = [_found(folder / name) for name in classes]
+    paths = [_find_images(folder / name) for name in classes]
     y = np.repeat(np.arange(len(classes)), [len(p) for p in paths])
     x = _read_all(folder, list(itertools.chain(*paths)), image_size, max_bytes)
     return x, y, tuple(classes)
 
 
-def _found(folder: pathlib.Path) -> list[pathlib.Path]:
+def _find_images(folder: pathlib.Path) -> list[pathlib.Path]:
     files = (path for path in folder.iterdir() if not path.name.startswith("."))
     found = sorted(path for path in files if path.suffix.lower() in _SUFFIXES)
     if lost := next((path for path in found if path.is_symlink() and not path.exists()), None):
@@ -94,8 +94,9 @@ def _read(path: pathlib.Path, image_size: int | None) -> np.ndarray:
     except UserError:
         raise
     except Image.DecompressionBombError as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise UserError(
-            f"{path}: claims to have more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels, which is refused: "
+            f"{path}: claims to have more than {limit:,} pixels, which is refused: "
             "give smaller images"
         ) from error
     except Exception as error:  # a corrupt image raises almost anything

@@ -12,19 +12,19 @@ _CHUNK = 2**20
 
 
 def read(path: pathlib.Path, max_bytes: int) -> bytes:
-    """The decompressed content of a gzip file.
+    """Reads the decompressed content of a gzip file.
 
     Reading to the very end is what makes gzip compare its checksum: a flipped bit does not pass.
 
     Args:
-        path: of the file.
-        max_bytes: of content; a small file can unpack to a thousand times its length.
+        path: path of the file.
+        max_bytes: greatest size of its content; a small file can unpack to a thousand times its length.
 
     Returns:
-        Its content.
+        The content.
 
     Raises:
-        UserError: not a gzip file, truncated, damaged, or more than `max_bytes`.
+        UserError: the file is not a gzip file, truncated, damaged, or more than `max_bytes`.
     """
     content = io.BytesIO()
     try:

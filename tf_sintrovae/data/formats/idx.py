@@ -9,27 +9,26 @@ import pathlib
 import numpy as np
 
 from tf_sintrovae.data.formats import gzipped
+from tf_sintrovae.data.formats.splits import LabelledImages
 from tf_sintrovae.errors import UserError
 
 _UINT8 = 8
 _NUM_CLASSES = 10
 
 
-def read_split(
-    images: pathlib.Path, labels: pathlib.Path, max_bytes: int
-) -> tuple[np.ndarray, np.ndarray]:
+def read_split(images: pathlib.Path, labels: pathlib.Path, max_bytes: int) -> LabelledImages:
     """Reads the two files of a split.
 
     Args:
-        images: file of `[N, H, W]` pixels.
-        labels: file of `[N]` labels.
-        max_bytes: of each file's content.
+        images: path of the file of `[N, H, W]` pixels.
+        labels: path of the file of `[N]` labels.
+        max_bytes: greatest size of each file's content.
 
     Returns:
-        x [N, H, W, 1] uint8 and y [N] uint8.
+        Images x [N, H, W, 1] uint8 and labels y [N] uint8.
 
     Raises:
-        UserError: damaged files, counts that differ, labels above 9.
+        UserError: the files are damaged, their counts differ, or a label is above 9.
     """
     x, y = read(images, 3, max_bytes), read(labels, 1, max_bytes)
     if len(x) != len(y):
@@ -46,15 +45,15 @@ def read(path: pathlib.Path, ndim: int, max_bytes: int) -> np.ndarray:
     """Reads one IDX file of unsigned bytes.
 
     Args:
-        path: of the `.gz` file.
+        path: path of the `.gz` file.
         ndim: number of dimensions that it must have.
-        max_bytes: of its content.
+        max_bytes: greatest size of its content.
 
     Returns:
         An array of uint8.
 
     Raises:
-        UserError: not such a file, or damaged.
+        UserError: it is no such file, or damaged.
     """
     data = gzipped.read(path, max_bytes)
     start = 4 * (1 + ndim)

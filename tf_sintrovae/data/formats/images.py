@@ -1,4 +1,4 @@
-"""Sizes of images."""
+"""Resizing of images."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,11 +10,11 @@ def resize(x: np.ndarray, size: int | None) -> np.ndarray:
     """Resizes images to a square, antialiased (bilinear), after cropping the central square.
 
     Args:
-        x: [N, H, W, C] uint8 (0-255) or float32 in [0, 1].
+        x: [N, H, W, C] images, uint8 (0-255) or float32 in [0, 1].
         size: new height and width; None for no change.
 
     Returns:
-        [N, size, size, C] of the same dtype; uint8 is rounded.
+        Images [N, size, size, C] of the same dtype; uint8 is rounded.
     """
     if size is None or x.shape[1:3] == (size, size):
         return x
@@ -27,14 +27,14 @@ def resize(x: np.ndarray, size: int | None) -> np.ndarray:
 
 
 def resize_batch(x: tf.Tensor, size: int) -> tf.Tensor:
-    """`resize` for one batch or image, usable inside a `tf.data` pipeline.
+    """Resizes one batch or image as `resize` does, also inside a `tf.data` pipeline.
 
     Args:
-        x: [..., H, W, C] uint8, or float32 in [0, 1].
+        x: [..., H, W, C] images, uint8, or float32 in [0, 1].
         size: new height and width.
 
     Returns:
-        [..., size, size, C] of the same dtype.
+        Images [..., size, size, C] of the same dtype.
     """
     x = tf.convert_to_tensor(x)
     height, width = tf.unstack(tf.shape(x)[-3:-1])

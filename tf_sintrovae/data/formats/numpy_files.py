@@ -7,7 +7,7 @@ never opened.
 
 import pathlib
 import zipfile
-from typing import BinaryIO
+from typing import IO, Self
 
 import numpy as np
 
@@ -21,10 +21,8 @@ _MOST_DEFLATED = 1032
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
-    (
-        3,
-        0,
-    ): np.lib.format.read_array_header_2_0,  # as 2.0, but for names of fields, which are refused
+    # As 2.0, but for the names of fields, which are refused.
+    (3, 0): np.lib.format.read_array_header_2_0,
 }
 
 
@@ -32,14 +30,14 @@ def read_npy(path: pathlib.Path, max_bytes: int) -> np.ndarray:
     """Reads an `.npy` file.
 
     Args:
-        path: of the file.
-        max_bytes: of memory that the array may take.
+        path: path of the file.
+        max_bytes: greatest size of the array in memory.
 
     Returns:
         An array of numbers or text.
 
     Raises:
-        UserError: not such a file, damaged, too big, or of Python objects.
+        UserError: it is no such file, damaged, too big, or of Python objects.
     """
     try:
         with path.open("rb") as file:
@@ -52,11 +50,11 @@ class NpzFile:
     """An `.npz` file, open for reading: a context manager.
 
     Args:
-        path: of the file.
-        max_bytes: of memory that all arrays read from it may take together.
+        path: path of the file.
+        max_bytes: greatest size in memory of all arrays that are read from it, together.
 
     Raises:
-        UserError: not such a file, or damaged.
+        UserError: it is no such file, or damaged.
     """
 
     def __init__(self, path: pathlib.Path, max_bytes: int):
@@ -73,10 +71,10 @@ class NpzFile:
         for info in self._members.values():
             _refuse_way_out(path, info.filename)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *unused):
+    def __exit__(self, *unused: object) -> None:
         self._zip.close()
 
     @property
@@ -88,7 +86,7 @@ class NpzFile:
         """Reads an array.
 
         Raises:
-            UserError: damaged, encrypted, too big, or of Python objects.
+            UserError: the array is damaged, encrypted, too big, or of Python objects.
         """
         info, where = self._members[name], f"{self._path}: array {name!r}"
         self._check(info, where)
@@ -147,7 +145,7 @@ def _refuse_pickle(start: bytes, where: str) -> None:
         )
 
 
-def _read_array(file: BinaryIO, length: int, max_bytes: int, where: str) -> np.ndarray:
+def _read_array(file: IO[bytes], length: int, max_bytes: int, where: str) -> np.ndarray:
     """The array of a stream that holds `length` bytes in all."""
     shape, dtype = _header(file, where)
     if dtype.hasobject:
@@ -171,7 +169,7 @@ def _read_array(file: BinaryIO, length: int, max_bytes: int, where: str) -> np.n
         raise UserError(f"{where} is damaged or too big ({_reason(error)})") from error
 
 
-def _header(file: BinaryIO, where: str) -> tuple[tuple[int, ...], np.dtype]:
+def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype]:
     start = file.read(len(np.lib.format.MAGIC_PREFIX))
     file.seek(0)
     if start[:2] == b"PK":

@@ -11,19 +11,19 @@ _logger = logging.getLogger("tf_sintrovae.data")
 _CHANNELS = (1, 3)
 
 
-def checked_images(x: np.ndarray, where: str) -> np.ndarray:
-    """Images as the rest of the package stores them.
+def check_images(x: np.ndarray, where: str) -> np.ndarray:
+    """Checks images and returns them as the rest of the package stores them.
 
     Args:
-        x: [N, H, W] or [N, H, W, C] with one or three channels; integers from 0 to 255, or floats
+        x: images [N, H, W] or [N, H, W, C] with one or three channels; integers from 0 to 255, or floats
             from 0 to 1.
-        where: the file and array, for messages.
+        where: name of the file and array, for messages.
 
     Returns:
-        [N, H, W, C] uint8 (from integers) or float32 (from floats).
+        Images [N, H, W, C], uint8 (from integers) or float32 (from floats).
 
     Raises:
-        UserError: anything else; the message says what was seen.
+        UserError: the array is anything else; the message says what was seen.
     """
     if x.ndim == 3:
         _warn_of_channels(x.shape, where)
@@ -32,21 +32,21 @@ def checked_images(x: np.ndarray, where: str) -> np.ndarray:
         raise UserError(
             f"{where} has shape {list(x.shape)}: expected [N, H, W], [N, H, W, 1] or [N, H, W, 3]"
         )
-    return checked_pixels(x, where)
+    return check_pixels(x, where)
 
 
-def checked_pixels(x: np.ndarray, where: str) -> np.ndarray:
-    """Pixels as the rest of the package stores them.
+def check_pixels(x: np.ndarray, where: str) -> np.ndarray:
+    """Checks pixels and returns them as the rest of the package stores them.
 
     Args:
-        x: integers from 0 to 255, or floats from 0 to 1, of any shape.
-        where: what holds them, for messages.
+        x: pixels of any shape, integers from 0 to 255, or floats from 0 to 1.
+        where: name of what holds them, for messages.
 
     Returns:
-        uint8 (from integers) or float32 (from floats).
+        Pixels, uint8 (from integers) or float32 (from floats).
 
     Raises:
-        UserError: anything else; the message says what was seen.
+        UserError: the array is anything else; the message says what was seen.
     """
     if np.issubdtype(x.dtype, np.integer):
         _require_range(x, 255, where, "integers from 0 to 255")
@@ -60,18 +60,18 @@ def checked_pixels(x: np.ndarray, where: str) -> np.ndarray:
     return x.astype(np.float32, copy=False)
 
 
-def numbered_labels(labels: list[np.ndarray], where: str) -> tuple[list[np.ndarray], tuple]:
+def number_labels(labels: list[np.ndarray], where: str) -> tuple[list[np.ndarray], tuple[str, ...]]:
     """Numbers the classes of labels, which may be any integers or text, from 0 on.
 
     Args:
-        labels: [N] or [N, 1] of each split.
-        where: the file, for messages.
+        labels: [N] or [N, 1] labels of each split.
+        where: name of the file, for messages.
 
     Returns:
         The labels as int32 [N] of each split, and the name of each class, in sorted order.
 
     Raises:
-        UserError: labels that are neither integers nor text, or a test split without any class of training.
+        UserError: labels are neither integers nor text, or a test split has no class of training.
     """
     for y in labels:
         if y.ndim not in (1, 2) or y.size != len(y) or y.dtype.kind not in "iuU":

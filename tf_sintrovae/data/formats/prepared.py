@@ -10,10 +10,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core import read_only_builder
 
-from tf_sintrovae.data.formats import images, network
+from tf_sintrovae.data.formats import downloads, images
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.data.sources.arrays import ArraySource
-from tf_sintrovae.data.sources.streams import Split, StreamSource
+from tf_sintrovae.data.sources.streams import StoredSplit, StreamSource
 from tf_sintrovae.errors import UserError
 
 _logger = logging.getLogger("tf_sintrovae.data")
@@ -36,7 +36,7 @@ def find(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:
     """Looks for a data set that TFDS has prepared, without any network.
 
     Args:
-        name: TFDS's name, perhaps with a configuration (`name/config:version`).
+        name: name that TFDS has for it, perhaps with a configuration (`name/config:version`).
         folder: TFDS's data folder, which holds `name/version/`.
 
     Returns:
@@ -53,52 +53,52 @@ def find(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:
     except tfds.core.DatasetNotFoundError:
         return None
     except Exception as error:  # a damaged description raises almost anything
-        raise _damaged(folder / root[0], error) from error
+        raise _damage_error(folder / root[0], error) from error
 
 
 def download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:
     """Downloads and prepares a data set.
 
     Args:
-        name: TFDS's name.
-        folder: to prepare it in.
+        name: name that TFDS has for it.
+        folder: folder to prepare it in.
 
     Returns:
         A builder that can read it, or None where TFDS knows no data set of this name.
 
     Raises:
-        UserError: it cannot be downloaded; found out in seconds where there is no network.
+        UserError: it cannot be downloaded, which shows within seconds where there is no network.
     """
     try:
         builder = tfds.builder(name, data_dir=folder)
     except (tfds.core.DatasetNotFoundError, ValueError):
         return None
     urls = sorted(str(url) for url in builder.url_infos or ())
-    if urls and (obstacle := network.obstacle(urls[0])):
+    if urls and (obstacle := downloads.find_obstacle(urls[0])):
         raise UserError(f"{name} cannot be downloaded ({obstacle})")
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:  # TFDS lets through whatever its many parts raise
-        raise UserError(f"{name} could not be downloaded ({_in_short(error)})") from error
+        raise UserError(f"{name} could not be downloaded ({_shorten(error)})") from error
     return builder
 
 
 def source(name: str, builder: tfds.core.DatasetBuilder, image_size: int | None) -> Source:
-    """A prepared data set as a `Source`: in memory where it fits, from disk otherwise.
+    """Makes a `Source` of a prepared data set: in memory where it fits, from disk otherwise.
 
     Without a split for tests, the last tenth of the training split (in TFDS's shuffled order) is it.
 
     Args:
         name: canonical name of the data set.
-        builder: of prepared data.
+        builder: builder of prepared data.
         image_size: height and width to resize images to; None keeps their own.
 
     Returns:
         The data set.
 
     Raises:
-        UserError: not images, images of various sizes without `image_size`, or damaged files.
+        UserError: the data are not images, or of various sizes without `image_size`, or damaged.
     """
     image, label = _image(name, builder), _label(builder)
     shape = _shape(name, builder.info.features[image].shape, image_size)
@@ -113,29 +113,33 @@ def source(name: str, builder: tfds.core.DatasetBuilder, image_size: int | None)
     try:
         arrays = *train.read(shape), *test.read(shape)
     except tf.errors.OpError as error:
-        raise _damaged(builder.data_path, error) from error
+        raise _damage_error(builder.data_path, error) from error
     return ArraySource(name, *arrays, class_names=class_names)
 
 
-def _damaged(folder, error: Exception) -> UserError:
-    return UserError(
-        f"{folder}: damaged data prepared by TFDS ({_in_short(error)}): get them again"
-    )
+def _damage_error(folder: os.PathLike, error: Exception) -> UserError:
+    return UserError(f"{folder}: damaged data prepared by TFDS ({_shorten(error)}): get them again")
 
 
-def _in_short(error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     """The message on one line, without the names of graph nodes that TensorFlow adds."""
     message = re.sub(r"\{\{.*?\}\}|\[Op:.*", " ", str(error), flags=re.DOTALL)
     return " ".join(message.split())[:300]
 
 
-def _split(builder, split: str, image: str, label: str | None, image_size: int | None) -> Split:
+def _split(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    image: str,
+    label: str | None,
+    image_size: int | None,
+) -> StoredSplit:
     feature = builder.info.features[image]
 
-    def chosen(example):
+    def select(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor | int]:
         return example[image], tf.cast(example[label], tf.int32) if label else 0
 
-    def decode(encoded, y):
+    def decode(encoded: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = feature.decode_example(encoded)
         return x if image_size is None else images.resize_batch(x, image_size), y
 
@@ -145,7 +149,7 @@ def _split(builder, split: str, image: str, label: str | None, image_size: int |
         read_config=tfds.ReadConfig(try_autocache=False),
         decoders={image: tfds.decode.SkipDecoding()},
     )
-    return Split(stored.map(chosen), builder.info.splits[split].num_examples, decode)
+    return StoredSplit(stored.map(select), builder.info.splits[split].num_examples, decode)
 
 
 def _split_names(name: str, builder: tfds.core.DatasetBuilder) -> tuple[str, str]:

@@ -7,12 +7,12 @@ def require_within(claimed: int, max_bytes: int, where: str) -> None:
     """Refuses data that would take too much memory.
 
     Args:
-        claimed: bytes that the data take, or say that they take.
-        max_bytes: the limit.
-        where: what holds them, for messages.
+        claimed: number of bytes that the data take, or claim to take.
+        max_bytes: greatest number of bytes allowed.
+        where: name of what holds them, for messages.
 
     Raises:
-        UserError: more than the limit.
+        UserError: the data take more than that.
     """
     if claimed > max_bytes:
         raise UserError(

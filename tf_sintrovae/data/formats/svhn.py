@@ -6,21 +6,22 @@ import numpy as np
 import scipy.io
 
 from tf_sintrovae.data.formats import sizes
+from tf_sintrovae.data.formats.splits import LabelledImages
 from tf_sintrovae.errors import UserError
 
 
-def read_split(path: pathlib.Path, max_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+def read_split(path: pathlib.Path, max_bytes: int) -> LabelledImages:
     """Reads one `.mat` file.
 
     Args:
-        path: of `train_32x32.mat` or `test_32x32.mat`.
-        max_bytes: that its images may take.
+        path: path of `train_32x32.mat` or `test_32x32.mat`.
+        max_bytes: greatest size of its images.
 
     Returns:
-        x [N, 32, 32, 3] uint8 and y [N] uint8, the digits themselves (SVHN writes 0 as 10).
+        Images x [N, 32, 32, 3] uint8 and labels y [N] uint8, the digits themselves (SVHN writes 0 as 10).
 
     Raises:
-        UserError: damaged, not such a file, or too big.
+        UserError: it is damaged, no such file, or too big.
     """
     try:
         claimed = max((int(np.prod(v[1], dtype=object)) for v in scipy.io.whosmat(path)), default=0)

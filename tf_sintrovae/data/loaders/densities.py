@@ -28,8 +28,8 @@ class DensitySource(Source):
 
     Attributes:
         plot_range: the square that the paper's figures and histograms span.
-        centres: [8, 2] of the modes of `8gaussians`; None for the others.
-        radii: [4] of `rings`; None for the others.
+        centres: [8, 2] centres of the modes of `8gaussians`; None for the others.
+        radii: [4] radii of `rings`; None for the others.
     """
 
     shape = (2,)
@@ -55,11 +55,11 @@ class DensitySource(Source):
         rows = batch_size // num_shards
         mine = slice(shard * rows, (shard + 1) * rows)
 
-        def batch(step):
+        def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             x, y = self._draw(tf.stack([tf.constant(seed, tf.int64), step]), batch_size)
             return x[mine], y[mine]
 
-        return pipelines.finished(tf.data.Dataset.range(start_step, pipelines.LAST), batch)
+        return pipelines.finish(tf.data.Dataset.range(start_step, pipelines.LAST), batch)
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`."""
@@ -134,29 +134,29 @@ def _integers(seed: tf.Tensor, n: int, bound: int) -> tf.Tensor:
     return tf.random.stateless_uniform([n], seed, 0, bound, tf.int32, alg="philox")
 
 
-def _numbered(word: str, count: int) -> tuple[str, ...]:
+def _number_classes(word: str, count: int) -> tuple[str, ...]:
     return tuple(f"{word} {i}" for i in range(count))
 
 
 _DENSITIES = {
     density.name: density
     for density in (
-        _Density("8gaussians", _draw_8gaussians, 2, _numbered("centre", 8), centres=_CENTRES),
-        _Density("spiral", _draw_spiral, 4, _numbered("arm", 2)),
-        _Density("checkerboard", _draw_checkerboard, 4, _numbered("square", 8)),
-        _Density("rings", _draw_rings, 4, _numbered("ring", 4), radii=_RADII),
+        _Density("8gaussians", _draw_8gaussians, 2, _number_classes("centre", 8), centres=_CENTRES),
+        _Density("spiral", _draw_spiral, 4, _number_classes("arm", 2)),
+        _Density("checkerboard", _draw_checkerboard, 4, _number_classes("square", 8)),
+        _Density("rings", _draw_rings, 4, _number_classes("ring", 4), radii=_RADII),
     )
 }
 
 
 def load(options: LoaderOptions) -> DensitySource:
-    """One of the four densities, by its name.
+    """Loads one of the four densities, by its name.
 
     Args:
-        options: `image_size` must be None.
+        options: options of the loader; `image_size` must be None.
 
     Raises:
-        UserError: an image size, which has no meaning here.
+        UserError: an image size is given, which has no meaning here.
     """
     if options.image_size is not None:
         raise UserError(

@@ -11,13 +11,13 @@ _NUM_TEST = 360
 
 
 def load(options: LoaderOptions) -> ArraySource:
-    """The digits, `[N, 8, 8, 1]`, pixel / 16, ten classes.
+    """Loads the digits, `[N, 8, 8, 1]`, pixel / 16, ten classes.
 
     The split is the same whatever the seed: 1,437 training and 360 test images, stratified by
     class (`sklearn.model_selection.train_test_split` with `random_state=0`).
 
     Args:
-        options: `image_size` is heeded.
+        options: options of the loader, of which `image_size` is heeded.
 
     Returns:
         The data set.

@@ -2,6 +2,7 @@
 
 import logging
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,22 +16,24 @@ _logger = logging.getLogger("tf_sintrovae.data")
 
 # Names of a folder of test images beside `train`, in order of preference.
 _TEST_FOLDERS = ("test", "validation", "valid", "val")
+_Splits = tuple[np.ndarray, np.ndarray | None, np.ndarray | None, np.ndarray | None]
+
 _EXPECTED = "expected arrays x_train and x_test (perhaps y_train and y_test), or x (perhaps y)"
 
 
 def load(options: LoaderOptions) -> ArraySource:
-    """Loads images or points of one's own.
+    """Loads a user's own images or points.
 
     Where they are not split into training and test, a tenth is held out at random, by `seed`.
 
     Args:
-        options: `data_dir` is the folder of images or the `.npz` or `.npy` file.
+        options: options of the loader; `data_dir` is the folder of images or the `.npz` or `.npy` file.
 
     Returns:
         The data set.
 
     Raises:
-        UserError: nothing there, or what is there cannot be used; the message says why.
+        UserError: nothing is there, or it cannot be used; the message says why.
     """
     path = options.data_dir
     if path is None or not path.exists():
@@ -39,16 +42,16 @@ def load(options: LoaderOptions) -> ArraySource:
             "or .npy file"
         )
     if path.is_dir():
-        return _from_folder(path, options)
+        return _load_folder(path, options)
     if path.suffix == ".npz":
-        return _from_npz(path, options)
+        return _load_npz(path, options)
     if path.suffix == ".npy":
         x = numpy_files.read_npy(path, options.max_bytes)
-        return _source(options, _checked(x, str(path)), None)
+        return _source(options, _check(x, str(path)), None)
     raise UserError(f"data_dir={path}: expected a folder of images, an .npz or an .npy file")
 
 
-def _from_folder(path: pathlib.Path, options: LoaderOptions) -> ArraySource:
+def _load_folder(path: pathlib.Path, options: LoaderOptions) -> ArraySource:
     train, test = _split_folders(path)
     x, y, names = folders.read(train, options.image_size, options.max_bytes)
     if test is None:
@@ -79,49 +82,59 @@ def _split_folders(path: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path | Non
     return path, None
 
 
-def _from_npz(path: pathlib.Path, options: LoaderOptions) -> ArraySource:
+def _load_npz(path: pathlib.Path, options: LoaderOptions) -> ArraySource:
     with numpy_files.NpzFile(path, options.max_bytes) as file:
         given = set(file.names)
         kinds = ("x_train", "x_test") if "x_train" in given else ("x",)
         labels = tuple(kind.replace("x", "y", 1) for kind in kinds)
         if not given >= set(kinds) or 0 < len(given & set(labels)) < len(labels):
             raise UserError(f"{path}: holds {', '.join(sorted(given)) or 'nothing'}: {_EXPECTED}")
-        xs = [_checked(file[x], f"{path}: {x}") for x in kinds]
+        xs = [_check(file[x], f"{path}: {x}") for x in kinds]
         ys = [file[y] for y in labels if y in given]
-    names = ()
-    if ys:
-        ys, names = pixels.numbered_labels(ys, str(path))
-    ys = ys or [None] * len(xs)
-    _require_labels(path, xs, ys)
-    splits = [array for split in zip(xs, ys, strict=True) for array in split]
-    return _source(options, *splits, class_names=names)
+    if not ys:
+        return _source(options, *_arrange(xs, [None] * len(xs)))
+    numbers, class_names = pixels.number_labels(ys, str(path))
+    _require_labels(path, xs, numbers)
+    return _source(options, *_arrange(xs, numbers), class_names)
 
 
-def _checked(x: np.ndarray, where: str) -> np.ndarray:
+def _arrange(xs: list[np.ndarray], ys: Sequence[np.ndarray | None]) -> _Splits:
+    """Examples and labels of one split or two, in the order of `ArraySource`."""
+    if len(xs) == 1:
+        return xs[0], ys[0], None, None
+    return xs[0], ys[0], xs[1], ys[1]
+
+
+def _check(x: np.ndarray, where: str) -> np.ndarray:
     """Images or points, told apart by the number of dimensions."""
-    return points.checked_points(x, where) if x.ndim == 2 else pixels.checked_images(x, where)
+    return points.check_points(x, where) if x.ndim == 2 else pixels.check_images(x, where)
 
 
 def _source(
-    options: LoaderOptions, x, y, x_test=None, y_test=None, class_names: tuple[str, ...] = ()
+    options: LoaderOptions,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    x_test: np.ndarray | None = None,
+    y_test: np.ndarray | None = None,
+    class_names: tuple[str, ...] = (),
 ) -> ArraySource:
-    x = _resized(options, x)
+    x = _resize(options, x)
     if x_test is None:
         _require_two(options, x)
         _logger.info("%s: a tenth held out for tests, by seed %d", options.data_dir, options.seed)
-        splits = held_out(x, y, options.seed)
+        x, y, x_test, y_test = held_out(x, y, options.seed)
     else:
-        splits = x, y, _resized(options, x_test), y_test
+        x_test = _resize(options, x_test)
     _logger.info(
         "%s: %d training and %d test %s",
-        *(options.data_dir, len(splits[0]), len(splits[2]), "points" if x.ndim == 2 else "images"),
+        *(options.data_dir, len(x), len(x_test), "points" if x.ndim == 2 else "images"),
     )
-    return ArraySource(options.name, *splits, class_names=class_names)
+    return ArraySource(options.name, x, y, x_test, y_test, class_names)
 
 
-def _require_labels(path: pathlib.Path, xs: list[np.ndarray], ys: list) -> None:
+def _require_labels(path: pathlib.Path, xs: list[np.ndarray], ys: list[np.ndarray]) -> None:
     for x, y in zip(xs, ys, strict=True):
-        if y is not None and len(x) != len(y):
+        if len(x) != len(y):
             raise UserError(f"{path}: {len(y)} labels for {len(x)} examples: give one label each")
 
 
@@ -133,7 +146,7 @@ def _require_two(options: LoaderOptions, x: np.ndarray) -> None:
         )
 
 
-def _resized(options: LoaderOptions, x: np.ndarray) -> np.ndarray:
+def _resize(options: LoaderOptions, x: np.ndarray) -> np.ndarray:
     if x.ndim == 2 and options.image_size is not None:
         raise UserError(
             f"image_size={options.image_size} has no meaning for {options.data_dir}, which holds points of "

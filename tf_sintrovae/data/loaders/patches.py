@@ -16,26 +16,33 @@ _FIRST_TEST_COLUMN = 480
 
 
 def load(options: LoaderOptions) -> ArraySource:
-    """Overlapping crops, every 4 pixels; the label is the photograph.
+    """Loads overlapping crops, every 4 pixels; the label is the photograph.
 
     Training and test crops come from disjoint parts of each photograph: its left three quarters
     and its right quarter.
 
     Args:
-        options: `image_size` is heeded.
+        options: options of the loader, of which `image_size` is heeded.
 
     Returns:
         The data set, 22,374 training and 6,534 test images `[32, 32, 3]`.
     """
     photographs = datasets.load_sample_images()
     names = tuple(pathlib.Path(file).stem for file in photographs.filenames)
-    parts = slice(None, _FIRST_TEST_COLUMN), slice(_FIRST_TEST_COLUMN, None)
-    splits = []
-    for columns in parts:
-        crops = [_crops(photograph[:, columns]) for photograph in photographs.images]
-        y = np.repeat(np.arange(len(crops)), [len(c) for c in crops])
-        splits += [images.resize(np.concatenate(crops), options.image_size), y]
-    return ArraySource(options.name, *splits, class_names=names)
+    (x_train, y_train), (x_test, y_test) = (
+        _split(photographs.images, columns, options.image_size)
+        for columns in (slice(None, _FIRST_TEST_COLUMN), slice(_FIRST_TEST_COLUMN, None))
+    )
+    return ArraySource(options.name, x_train, y_train, x_test, y_test, class_names=names)
+
+
+def _split(
+    photographs: list[np.ndarray], columns: slice, image_size: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The crops [N, H, W, 3] of some columns of all photographs, and the number [N] of the photograph."""
+    crops = [_crops(photograph[:, columns]) for photograph in photographs]
+    y = np.repeat(np.arange(len(crops)), [len(c) for c in crops])
+    return images.resize(np.concatenate(crops), image_size), y
 
 
 def _crops(photograph: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ import difflib
 import logging
 import pathlib
 
+import tensorflow_datasets as tfds
+
 from tf_sintrovae.data import names
 from tf_sintrovae.data.formats import archives, images, prepared
 from tf_sintrovae.data.loader_options import LoaderOptions
@@ -35,13 +37,13 @@ def load(options: LoaderOptions) -> Source:
     `data_dir/NAME`, download by TFDS into `data_dir`. The log names the place used.
 
     Args:
-        options: `data_dir` defaults to TFDS's own folder.
+        options: options of the loader; `data_dir` defaults to TFDS's own folder.
 
     Returns:
         The data set.
 
     Raises:
-        UserError: unknown name, damaged files, or nothing there and no way to download.
+        UserError: the name is unknown, files are damaged, or nothing is there and cannot be downloaded.
     """
     name, folder = options.name, options.data_dir or prepared.default_dir()
     if folder.exists() and not folder.is_dir():
@@ -51,12 +53,12 @@ def load(options: LoaderOptions) -> Source:
         return prepared.source(name, builder, options.image_size)
     places = [folder, *(folder / spelling for spelling in names.spellings(name))]
     if found := archives.find(name, places):
-        return _from_archive(options, *found)
+        return _load_archive(options, *found)
     _logger.info("%s: not in %s, asking TFDS to download it", name, folder)
     return prepared.source(name, _download(name, folder), options.image_size)
 
 
-def _from_archive(
+def _load_archive(
     options: LoaderOptions, archive: archives.Archive, folder: pathlib.Path
 ) -> ArraySource:
     name = options.name
@@ -66,11 +68,11 @@ def _from_archive(
     return ArraySource(name, x_train, y_train, x_test, y_test, _CLASS_NAMES[name])
 
 
-def _download(name: str, folder: pathlib.Path):
+def _download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder:
     try:
         builder = prepared.download(name, folder)
     except UserError as error:
-        raise UserError(f"{error} and {_instead(name, folder)}") from error
+        raise UserError(f"{error} and {_advise(name, folder)}") from error
     if builder is None:
         near = difflib.get_close_matches(name, names.names(), n=1)
         raise UserError(
@@ -80,7 +82,7 @@ def _download(name: str, folder: pathlib.Path):
     return builder
 
 
-def _instead(name: str, folder: pathlib.Path) -> str:
+def _advise(name: str, folder: pathlib.Path) -> str:
     there = f"is not in {folder}" if folder.is_dir() else f"there is no folder {folder}"
     files = archives.describe(name)
     original = f", or its original files ({files}) there or in {folder / name}" if files else ""

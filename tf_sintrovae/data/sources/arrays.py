@@ -6,20 +6,17 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from tf_sintrovae.data import points, ranges, subsets
+from tf_sintrovae.data import ranges, subsets
 from tf_sintrovae.data.formats import pixels
 from tf_sintrovae.data.source import Examples, Source
-from tf_sintrovae.data.sources import pipelines
+from tf_sintrovae.data.sources import array_checks, pipelines
 from tf_sintrovae.errors import UserError
-
-# More classes than this, and than examples, are not numbered from 0 on.
-_MOST_CLASSES = 10_000
 
 _FINGERPRINT_EXAMPLES = 1000
 
 
 class ArraySource(Source):
-    """A data set held in NumPy arrays, one's own for example.
+    """A data set held in NumPy arrays, a user's own for example.
 
     Images of integers are held as uint8 and become float32 in [0, 1] (divided by 255) batch by
     batch; floats are held as float32. An epoch is a fresh permutation of the training
@@ -27,6 +24,8 @@ class ArraySource(Source):
 
     Example: `ArraySource("mine", *held_out(images, labels))`.
     """
+
+    num_train: int
 
     def __init__(
         self,
@@ -40,16 +39,16 @@ class ArraySource(Source):
         """Wraps arrays.
 
         Args:
-            name: of the data set.
+            name: name of the data set.
             x_train: [N, H, W, C] images, integers from 0 to 255 or floats from 0 to 1; or floats of
                 any other shape [N, ...], which are not images.
             y_train: [N] integer labels from 0 on; None without labels.
-            x_test: [M, *shape] of the same kind; None without a test split.
-            y_test: [M] integer labels.
-            class_names: one a label; by default the labels as text.
+            x_test: [M, *shape] test examples of the same kind; None without a test split.
+            y_test: [M] integer labels of the test split.
+            class_names: names of the labels; by default the labels as text.
 
         Raises:
-            UserError: wrong dtypes or values, or shapes that do not match.
+            UserError: dtypes or values are wrong, or shapes do not match.
         """
         x_test = x_train[:0] if x_test is None else x_test
         if x_train.shape[1:] != x_test.shape[1:]:
@@ -57,7 +56,7 @@ class ArraySource(Source):
                 f"data set {name!r}: training examples of shape {x_train.shape[1:]} and test "
                 f"examples of shape {x_test.shape[1:]} differ: give both the same shape"
             )
-        found = 0 if class_names else _num_classes(name, y_train, y_test)
+        found = 0 if class_names else array_checks.count_classes(name, y_train, y_test)
         self.name = name
         self.shape = tuple(x_train.shape[1:])
         self.class_names = tuple(class_names or map(str, range(found)))
@@ -66,14 +65,14 @@ class ArraySource(Source):
         if self.is_image:
             pixels.warn_of_bits(x_train, f"data set {name!r}")
         self._splits = {
-            "train": _checked(name, x_train, y_train, self.num_classes),
-            "test": _checked(name, x_test, y_test, self.num_classes),
+            "train": array_checks.check_split(name, x_train, y_train, self.num_classes),
+            "test": array_checks.check_split(name, x_test, y_test, self.num_classes),
         }
 
     @functools.cached_property
-    def plot_range(self) -> ranges.PlotRange | None:
+    def plot_range(self) -> ranges.PlotRange | None:  # type: ignore[override]  # read only, on demand
         """The part of the plane that the training points span; None where they have not two coordinates."""
-        return ranges.of_points(self._splits["train"].x) if self.shape == (2,) else None
+        return ranges.fit(self._splits["train"].x) if self.shape == (2,) else None
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """See `Source`."""
@@ -88,29 +87,29 @@ class ArraySource(Source):
         mine = slice(shard * rows, (shard + 1) * rows)
         x, y = self._train_tensors
 
-        def epoch_order(epoch):
+        def epoch_order(epoch: tf.Tensor) -> tf.data.Dataset:
             order = tf.random.experimental.stateless_shuffle(
                 tf.range(self.num_train, dtype=tf.int64), [seed, epoch], alg="philox"
             )
             order = tf.reshape(order[: steps * batch_size], [steps, batch_size])
             return tf.data.Dataset.from_tensor_slices(order[:, mine])
 
-        def batch(index):
+        def batch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return pipelines.to_float(tf.gather(x, index)), tf.gather(y, index)
 
         epochs = tf.data.Dataset.range(start_step // steps, pipelines.LAST)
-        return pipelines.finished(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
+        return pipelines.finish(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`."""
-        x, y = self._chosen(split, limit, seed)
+        x, y = self._choose(split, limit, seed)
         return Examples(_to_float_numpy(x), y)
 
     def batches(
         self, split: str, batch_size: int, limit: int | None = None, seed: int = 0
     ) -> Iterator[Examples]:
         """See `Source`; only one batch at a time is held as float32."""
-        x, y = self._chosen(split, limit, seed)
+        x, y = self._choose(split, limit, seed)
         for start in range(0, len(x), batch_size):
             rows = slice(start, start + batch_size)
             yield Examples(_to_float_numpy(x[rows]), y[rows])
@@ -127,14 +126,14 @@ class ArraySource(Source):
         with tf.device("CPU:0"):
             return tuple(map(tf.constant, self._splits["train"]))
 
-    def _chosen(self, split: str, limit: int | None, seed: int) -> Examples:
+    def _choose(self, split: str, limit: int | None, seed: int) -> Examples:
         """Examples of a split as they are stored; not copied where all are asked for."""
         x, y = self._splits[split]
         if not len(x):
             raise UserError(f"data set {self.name!r} has no {split} examples: give some")
         if limit is None or limit >= len(x):
             return Examples(x, y)
-        rows = subsets.chosen_rows(y, len(x), limit, seed)
+        rows = subsets.choose_rows(y, len(x), limit, seed)
         return Examples(x[rows], y[rows])
 
 
@@ -153,7 +152,7 @@ def held_out(
         `(x_train, y_train, x_test, y_test)`, each split in stored order.
 
     Raises:
-        UserError: fewer than two examples.
+        UserError: there are fewer than two examples.
     """
     if len(x) < 2:
         raise UserError(
@@ -166,56 +165,6 @@ def held_out(
     if y is None:
         return x[train], None, x[test], None
     return x[train], y[train], x[test], y[test]
-
-
-def _num_classes(name: str, *labels: np.ndarray | None) -> int:
-    """One more than the highest label; 0 without labels."""
-    given = [_integers(name, y) for y in labels if y is not None and len(y)]
-    found = 1 + max((int(y.max()) for y in given), default=-1)
-    most = max(_MOST_CLASSES, sum(map(len, given)))
-    if found > most:
-        raise UserError(
-            f"data set {name!r}: labels up to {found - 1}: number the classes from 0 on"
-        )
-    return found
-
-
-def _checked(name: str, x: np.ndarray, y: np.ndarray | None, num_classes: int) -> Examples:
-    """One split as it is stored: x uint8 or float32, y int32."""
-    x = _checked_examples(f"data set {name!r}", x)
-    y = np.zeros(len(x), np.int32) if y is None else _integers(name, y)
-    if y.shape != (len(x),):
-        raise UserError(
-            f"data set {name!r}: labels of shape {y.shape} for {len(x)} examples: "
-            f"expected shape ({len(x)},)"
-        )
-    if len(y) and num_classes and not 0 <= y.min() <= y.max() < num_classes:
-        raise UserError(
-            f"data set {name!r}: labels from {y.min()} to {y.max()}: "
-            f"expected 0 to {num_classes - 1}"
-        )
-    return Examples(x, y.astype(np.int32))
-
-
-def _integers(name: str, labels: np.ndarray) -> np.ndarray:
-    y = np.asarray(labels)
-    if y.size and not np.issubdtype(y.dtype, np.integer):
-        raise UserError(
-            f"data set {name!r}: labels of dtype {y.dtype}: expected integers from 0 on"
-        )
-    return y
-
-
-def _checked_examples(where: str, x: np.ndarray) -> np.ndarray:
-    if not len(x):
-        return x
-    if x.ndim == 4:
-        return pixels.checked_pixels(x, where)
-    if not np.issubdtype(x.dtype, np.floating):
-        raise UserError(
-            f"{where}: examples of dtype {x.dtype}, which are not images: expected finite floats"
-        )
-    return points.checked_floats(x, f"{where}: examples, which are not images,")
 
 
 def _to_float_numpy(x: np.ndarray) -> np.ndarray:

@@ -12,12 +12,12 @@ from tf_sintrovae.errors import UserError
 LAST = np.iinfo(np.int64).max
 
 
-def finished(elements: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
-    """The common end of all pipelines: computes batches in parallel and in order, ahead of need.
+def finish(elements: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
+    """Ends a pipeline as all of them end: batches are computed in parallel and in order, ahead of need.
 
     Args:
-        elements: what each batch is computed from, a step number for example.
-        batch: pure, traceable function of an element that returns `(x, y)`.
+        elements: elements that batches are computed from, step numbers for example.
+        batch: pure, traceable function from an element to `(x, y)`.
 
     Returns:
         A dataset of `(x, y)`; distribution strategies leave its sharding alone.
@@ -36,9 +36,9 @@ def require_batch(source: Source, batch_size: int) -> None:
         batch_size: examples in a global batch.
 
     Raises:
-        UserError: fewer training examples than that.
+        UserError: it has fewer training examples than that.
     """
-    if source.num_train < batch_size:
+    if source.num_train is not None and source.num_train < batch_size:
         raise UserError(
             f"data set {source.name!r} has {source.num_train} training examples, fewer than "
             f"batch_size={batch_size}: lower batch_size"

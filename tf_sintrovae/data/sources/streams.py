@@ -17,13 +17,13 @@ _LABEL_BATCH = 4096
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class StoredSplit:
     """Stored examples of a split.
 
     Attributes:
-        stored: `(encoded image, label)` of each example in a fixed order, cheap to read and to skip.
+        stored: stored examples `(encoded image, label)` in a fixed order, cheap to read and to skip.
         size: number of examples.
-        decode: makes `(x [*shape] uint8, y int32)` of an element of `stored`.
+        decode: function from an element of `stored` to `(x [*shape] uint8, y int32)`.
     """
 
     stored: tf.data.Dataset
@@ -31,13 +31,13 @@ class Split:
     decode: Callable
 
     def batches(self, batch_size: int, rows: np.ndarray | None = None) -> Iterator[Examples]:
-        """Batches in stored order, x as uint8; the last may hold fewer examples.
+        """Reads batches in stored order, x as uint8; the last may hold fewer examples.
 
         Args:
             batch_size: examples in a batch.
-            rows: [N] numbers of the examples to decode, in increasing order; None for all of them.
+            rows: [N] row numbers of the examples to decode, in increasing order; None for all of them.
         """
-        stored = self.stored if rows is None else self._only(rows)
+        stored = self.stored if rows is None else self._select(rows)
         decoded = stored.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         for x, y in decoded.batch(batch_size).prefetch(1).as_numpy_iterator():
             yield Examples(x, y)
@@ -47,13 +47,13 @@ class Split:
         batches = self.stored.map(lambda _, y: y).batch(_LABEL_BATCH).as_numpy_iterator()
         return np.concatenate(list(batches))
 
-    def _only(self, rows: np.ndarray) -> tf.data.Dataset:
+    def _select(self, rows: np.ndarray) -> tf.data.Dataset:
         """The stored examples of these numbers; the others are skipped before they are decoded."""
         wanted = np.zeros(self.size, bool)
         wanted[rows] = True
         numbered = tf.data.Dataset.from_tensor_slices(wanted), self.stored
-        chosen = tf.data.Dataset.zip(*numbered).filter(lambda is_wanted, _: is_wanted)
-        return chosen.map(lambda _, example: example).take(len(rows))
+        selected = tf.data.Dataset.zip(*numbered).filter(lambda is_wanted, _: is_wanted)
+        return selected.map(lambda _, example: example).take(len(rows))
 
     def read(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """The whole split, `x [N, *shape]` uint8 and `y [N]` int32, decoded into memory once."""
@@ -67,17 +67,26 @@ class Split:
 
 
 class StreamSource(Source):
-    """Batches decoded as they are needed.
+    """A data set whose batches are decoded as they are needed.
 
     The order differs from epoch to epoch by a shuffle of a window of examples, not of all of them.
     To resume within an epoch, the examples before are read, but not decoded.
+
+    Args:
+        name: name of the data set.
+        train: stored training examples.
+        test: stored test examples.
+        shape: shape of one example, `(H, W, C)`.
+        class_names: names of the labels; none without labels.
     """
+
+    num_train: int
 
     def __init__(
         self,
         name: str,
-        train: Split,
-        test: Split,
+        train: StoredSplit,
+        test: StoredSplit,
         shape: tuple[int, ...],
         class_names: tuple[str, ...],
     ):
@@ -102,7 +111,7 @@ class StreamSource(Source):
         rows = batch_size // num_shards
         mine = slice(shard * rows, (shard + 1) * rows)
 
-        def epoch_batches(epoch):
+        def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
             mixed = tf.random.stateless_uniform(
                 [], [seed, epoch], minval=None, maxval=None, dtype=tf.int64, alg="philox"
             )
@@ -116,14 +125,15 @@ class StreamSource(Source):
             .unbatch()
             .map(train.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         )
-        return pipelines.finished(
+        return pipelines.finish(
             decoded.batch(rows, drop_remainder=True), lambda x, y: (pipelines.to_float(x), y)
         )
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`; without a limit all of it must fit memory as float32."""
         parts = list(self.batches(split, _READ_BATCH, limit, seed))
-        return Examples(*map(np.concatenate, zip(*parts, strict=True)))
+        xs, ys = zip(*parts, strict=True)
+        return Examples(np.concatenate(xs), np.concatenate(ys))
 
     def batches(
         self, split: str, batch_size: int, limit: int | None = None, seed: int = 0
@@ -131,7 +141,7 @@ class StreamSource(Source):
         """See `Source`."""
         stored, rows = self._splits[split], None
         if limit is not None and limit < stored.size:
-            rows = subsets.chosen_rows(self._labels(split), stored.size, limit, seed)
+            rows = subsets.choose_rows(self._labels(split), stored.size, limit, seed)
         for x, y in stored.batches(batch_size, rows):
             yield Examples(x.astype(np.float32) / np.float32(255), y)
 

@@ -1,1 +1,1 @@
-"""Networks that turn images into features, for measures that compare sets of images."""
+"""Feature networks: they turn images into features, for metrics that compare sets of images."""

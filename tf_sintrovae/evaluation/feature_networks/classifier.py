@@ -1,12 +1,14 @@
 """Features without a download: a small classifier, trained once on the data set's own labels.
 
 Its scores compare models of one data set with each other. They are no substitute for Inception's when
-figures are to be compared with the literature.
+results are to be compared with the literature.
 """
 
 import json
 import pathlib
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -30,27 +32,25 @@ _VERSION = "2"
 
 @full_precision()
 def load(source: Source, cache_dir: pathlib.Path) -> FeatureNetwork:
-    """The classifier of a data set, trained where the cache does not have it.
+    """Loads the classifier of a data set, and trains it where the cache does not have it.
 
     Args:
-        source: images with at least two classes.
-        cache_dir: where it is kept.
+        source: data set of images with at least two classes.
+        cache_dir: folder that it is kept in.
 
     Returns:
         The network `<dataset>-classifier`; its features are the last hidden layer's.
     """
-    train, test = _ordered(source.examples("train")), _ordered(source.examples("test"))
+    train, test = (
+        _sort_by_content(source.examples("train")),
+        _sort_by_content(source.examples("test")),
+    )
     settings = f"{source.num_classes} {_STEPS} {_BATCH_SIZE} {_SEED} float32 {_VERSION}"
     key = digest(*train, *test, settings, keras.__version__)
     path = cache_dir / "classifiers" / f"{source.name}-{key}.npz"
     shape = source.shape, source.num_classes
-    model, info = read_cache(path, lambda stored: _stored(stored, *shape)) or (None, None)
-    if model is None:
-        model = _network(*shape)
-        _train(model, train)
-        info = {"test_accuracy": _accuracy(model, test), "steps": _STEPS}
-        weights = {f"w{i}": value for i, value in enumerate(model.get_weights())}
-        write_cache(path, lambda file: np.savez(file, info=json.dumps(info), **weights))
+    cached = read_cache(path, lambda stored: _restore(stored, *shape))
+    model, info = cached or _train_new(path, train, test, *shape)
     fingerprint = digest(*model.get_weights(), _VERSION)
     return FeatureNetwork(
         f"{source.name}-classifier",
@@ -61,14 +61,26 @@ def load(source: Source, cache_dir: pathlib.Path) -> FeatureNetwork:
     )
 
 
-def _ordered(examples: Examples) -> Examples:
+def _train_new(
+    path: pathlib.Path, train: Examples, test: Examples, shape: tuple[int, ...], num_classes: int
+) -> tuple[keras.Model, dict]:
+    """A new classifier and what is told about it, both written to the cache."""
+    model = _network(shape, num_classes)
+    _train(model, train)
+    info = {"test_accuracy": _accuracy(model, test), "steps": _STEPS}
+    weights = {f"w{i}": value for i, value in enumerate(model.get_weights())}
+    write_cache(path, lambda file: np.savez(file, info=json.dumps(info), **weights))
+    return model, info
+
+
+def _sort_by_content(examples: Examples) -> Examples:
     """Examples in an order that their content gives: the network is of the data, however they are stored."""
     rows = zip(to_uint8(examples.x), examples.y, strict=True)
     order = np.argsort([zlib.crc32(y, zlib.crc32(x)) for x, y in rows], kind="stable")
     return Examples(examples.x[order], examples.y[order])
 
 
-def _stored(stored, shape: tuple[int, ...], num_classes: int) -> tuple[keras.Model, dict]:
+def _restore(stored: Any, shape: tuple[int, ...], num_classes: int) -> tuple[keras.Model, dict]:
     """A classifier out of the cache and what is told about it."""
     model = _network(shape, num_classes)
     model.set_weights([stored[f"w{i}"] for i in range(len(model.weights))])
@@ -80,13 +92,13 @@ def _network(shape: tuple[int, ...], num_classes: int) -> keras.Model:
     """Convolutions and pooling down to about 4 x 4, a hidden layer of features, logits."""
     seeds = iter(range(_SEED, _SEED + 100))
 
-    def conv(filters):
+    def conv(filters: int) -> keras.Layer:
         initializer = keras.initializers.HeNormal(seed=next(seeds))
         return keras.layers.Conv2D(
             filters, 3, padding="same", activation="relu", kernel_initializer=initializer
         )
 
-    def dense(units, name, activation=None):
+    def dense(units: int, name: str, activation: str | None = None) -> keras.Layer:
         initializer = keras.initializers.HeNormal(seed=next(seeds))
         return keras.layers.Dense(units, activation, kernel_initializer=initializer, name=name)
 
@@ -99,7 +111,7 @@ def _network(shape: tuple[int, ...], num_classes: int) -> keras.Model:
     return keras.Model(inputs, dense(num_classes, "logits")(hidden))
 
 
-def _train(model: keras.Model, examples) -> None:
+def _train(model: keras.Model, examples: Examples) -> None:
     """A fixed number of Adam steps on images as the extraction will see them."""
     rate = keras.optimizers.schedules.CosineDecay(2e-3, _STEPS)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -110,16 +122,16 @@ def _train(model: keras.Model, examples) -> None:
     model.fit(data, steps_per_epoch=_STEPS, epochs=1, verbose=0, shuffle=False)
 
 
-def _accuracy(model: keras.Model, examples) -> float:
+def _accuracy(model: keras.Model, examples: Examples) -> float:
     logits = model.predict(to_uint8(examples.x) / np.float32(255.0), verbose=0)
     return float(np.mean(logits.argmax(axis=1) == examples.y))
 
 
-def _features(model: keras.Model):
+def _features(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     hidden = keras.Model(model.inputs, model.get_layer("features").output)
 
     @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)])
-    def extract(x):
+    def extract(x: tf.Tensor) -> tf.Tensor:
         return hidden(tf.cast(x, tf.float32) / 255.0, training=False)
 
     return lambda x: extract(tf.constant(x)).numpy()

@@ -6,6 +6,7 @@ Batch norm must not take the statistics of the batch: scores so taken look bette
 import hashlib
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,14 +22,15 @@ FROZEN_INPUT, FROZEN_OUTPUT = "Mul:0", "pool_3:0"
 
 
 def original(path: str | None) -> FeatureNetwork:
-    """The network of the literature's FID, `inception-2015`.
+    """Loads the network of the literature's FID, `inception-2015`.
 
     Args:
-        path: a frozen graph (`.pb`, nodes `Mul` and `pool_3`, as in `classify_image_graph_def.pb`) or a
-            SavedModel folder whose `serving_default` maps `[N, 299, 299, 3]` in [-1, 1] to `[N, 2048]`.
+        path: path of a frozen graph (`.pb`, nodes `Mul` and `pool_3`, as in
+            `classify_image_graph_def.pb`) or of a SavedModel folder whose `serving_default` maps
+            `[N, 299, 299, 3]` in [-1, 1] to `[N, 2048]`.
 
     Raises:
-        UserError: no path, no file, or not such a network.
+        UserError: there is no path, no file, or no such network.
     """
     if path is None:
         raise UserError(
@@ -53,14 +55,14 @@ def original(path: str | None) -> FeatureNetwork:
 
 @full_precision()
 def keras_v3(weights: str | None) -> FeatureNetwork:
-    """Keras's InceptionV3, `keras-inception-v3`, its average pool as features.
+    """Loads Keras's InceptionV3, `keras-inception-v3`, its average pool as features.
 
     Args:
-        weights: a weights file (`inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5`); None
+        weights: path of a weights file (`inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5`); None
             downloads it through Keras.
 
     Raises:
-        UserError: weights that cannot be had.
+        UserError: the weights cannot be had.
     """
     try:
         model = keras.applications.InceptionV3(
@@ -78,10 +80,12 @@ def keras_v3(weights: str | None) -> FeatureNetwork:
     return FeatureNetwork("keras-inception-v3", total[:16], scaled, {"weights_sha256": total})
 
 
-def _pipeline(function: Callable, scale: Callable, half_pixel_centres: bool, batch_size: int = 50):
+def _pipeline(
+    function: Callable, scale: Callable, half_pixel_centres: bool, batch_size: int = 50
+) -> Callable[[np.ndarray], np.ndarray]:
     """uint8 images of any size -> features: grey to colour, bilinear resizing, scaling, the network."""
 
-    def batch(x):
+    def batch(x: np.ndarray) -> np.ndarray:
         x = tf.cast(x, tf.float32)
         x = tf.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x
         # The original network's own resizing was TensorFlow 1's, without half-pixel centres.
@@ -91,7 +95,7 @@ def _pipeline(function: Callable, scale: Callable, half_pixel_centres: bool, bat
         features = function(scale(x))
         return tf.reshape(features, (tf.shape(x)[0], -1)).numpy()
 
-    def extract(x):
+    def extract(x: np.ndarray) -> np.ndarray:
         starts = range(0, len(x), batch_size)
         return np.concatenate([batch(x[start : start + batch_size]) for start in starts])
 
@@ -102,13 +106,13 @@ def _frozen_graph(path: pathlib.Path) -> Callable:
     graph = tf.compat.v1.GraphDef()
     graph.ParseFromString(path.read_bytes())
 
-    def imported(x):
+    def apply_graph(x: tf.Tensor) -> tf.Tensor:
         return tf.graph_util.import_graph_def(
             graph, input_map={FROZEN_INPUT: x}, return_elements=[FROZEN_OUTPUT], name=""
         )[0]
 
     spec = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32)
-    return tf.compat.v1.wrap_function(imported, [spec])
+    return tf.compat.v1.wrap_function(apply_graph, [spec])
 
 
 def _saved_model(path: pathlib.Path) -> Callable:
@@ -116,14 +120,16 @@ def _saved_model(path: pathlib.Path) -> Callable:
     signature = module.signatures["serving_default"]
     (name,) = signature.structured_input_signature[1]
 
-    def function(x, keep_alive=module):  # the signature's variables live as long as the module
+    def function(
+        x: tf.Tensor, keep_alive: Any = module
+    ) -> tf.Tensor:  # the signature's variables live as long as the module
         return next(iter(signature(**{name: x}).values()))
 
     return function
 
 
 def _sha256(path: pathlib.Path) -> str:
-    """Of a file, or of all files of a folder in order of name."""
+    """The hash of a file, or of all files of a folder in order of name."""
     total = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():

@@ -23,10 +23,10 @@ class FeatureNetwork:
     """A fixed function of images; scores bear its name.
 
     Attributes:
-        name: in the names of scores, as in `fid/inception-2015`.
-        fingerprint: tells networks apart whose features differ.
-        extract: uint8 images [N, H, W, C] -> features [N, D] float32.
-        info: what the results say about it (hash, accuracy).
+        name: name of the network, which stands in the names of scores, as in `fid/inception-2015`.
+        fingerprint: hash that tells networks apart whose features differ.
+        extract: function from uint8 images [N, H, W, C] to features [N, D] float32.
+        info: entries about it for the results (hash, accuracy).
         standardised_kernel: whether kernel distances standardise its features, whose own scale means
             nothing; the Inception networks' scale is the literature's.
     """
@@ -38,13 +38,13 @@ class FeatureNetwork:
     standardised_kernel: bool = False
 
     def features(self, batches: Iterable[np.ndarray]) -> np.ndarray:
-        """Features [N, D] float32 of images that arrive in batches, uint8 or with pixels in [0, 1]."""
+        """Extracts features [N, D] float32 of batches of images, uint8 or with pixels in [0, 1]."""
         extracted = [self.extract(to_uint8(batch)) for batch in batches]
         return np.concatenate(extracted).astype(np.float32, copy=False)
 
 
 def to_uint8(x: np.ndarray) -> np.ndarray:
-    """Pixels in [0, 1] as they would be stored: `clip(255 x, 0, 255)`, truncated, as in the paper.
+    """Converts pixels in [0, 1] as they would be stored: `clip(255 x, 0, 255)`, truncated, as in the paper.
 
     Pixels that are bytes already stay as they are.
     """
@@ -56,16 +56,16 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
 def cached_features(
     network: FeatureNetwork, x: np.ndarray, cache_dir: pathlib.Path, batch_size: int = 500
 ) -> np.ndarray:
-    """Features of real data, read from the cache where they were extracted before.
+    """Extracts features of real data, or reads them from the cache where they were extracted before.
 
     The entry's name tells all that decides its content: the network and its fingerprint, the images, the
     precision. One that cannot be read, or does not hold such features, is made again.
 
     Args:
-        network: the network.
+        network: feature network to look through.
         x: images [N, H, W, C], uint8 or with pixels in [0, 1].
-        cache_dir: where features are kept.
-        batch_size: images in a batch of the extraction.
+        cache_dir: folder of the cache.
+        batch_size: number of images in a batch of the extraction.
 
     Returns:
         Features [N, D] float32.
@@ -75,7 +75,7 @@ def cached_features(
     """
     key = digest(to_uint8(x), network.name, network.fingerprint, "float32", _VERSION)
     path = cache_dir / "features" / f"{network.name}-{len(x)}-{key}.npz"
-    features = read_cache(path, lambda stored: _checked(stored["features"], len(x)))
+    features = read_cache(path, lambda stored: _check_features(stored["features"], len(x)))
     if features is None:
         starts = range(0, len(x), batch_size)
         features = network.features(x[start : start + batch_size] for start in starts)
@@ -83,29 +83,30 @@ def cached_features(
     return features
 
 
-def _checked(features: np.ndarray, count: int) -> np.ndarray:
+def _check_features(features: np.ndarray, count: int) -> np.ndarray:
     if features.dtype != np.float32 or features.ndim != 2 or len(features) != count:
         raise ValueError(f"features of dtype {features.dtype} and shape {features.shape}")
     return features
 
 
 def digest(*parts: np.ndarray | str | bytes) -> str:
-    """16 hexadecimal digits of the SHA-256 of arrays (with their shapes) and strings."""
+    """Returns 16 hexadecimal digits of the SHA-256 of arrays (with their shapes) and strings."""
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
             total.update(f"{part.dtype}{part.shape}".encode())
-            part = np.ascontiguousarray(part).data
-        total.update(part.encode() if isinstance(part, str) else part)
+            total.update(np.ascontiguousarray(part).data)
+        else:
+            total.update(part.encode() if isinstance(part, str) else part)
     return total.hexdigest()[:16]
 
 
 def read_cache(path: pathlib.Path, read: Callable[[Any], Any]) -> Any | None:
-    """What `read` makes of the arrays of an `.npz` file; None where there is none that can be read.
+    """Reads an `.npz` file; returns None where there is none that can be read.
 
     Args:
         path: path of the file.
-        read: takes the open file; any exception that it raises means that the entry is no good.
+        read: function of the open file; any exception that it raises means that the entry is no good.
     """
     if not path.is_file():
         return None
@@ -122,7 +123,7 @@ def write_cache(path: pathlib.Path, write: Callable[[Any], None]) -> None:
 
     Args:
         path: path of the file; its folder is made.
-        write: writes to an open binary file.
+        write: function that writes to an open binary file.
 
     Raises:
         UserError: the path cannot be written.

@@ -1,1 +1,1 @@
-"""Measures of models and samples; each a function of arrays that returns a dict."""
+"""Metrics of models and samples; each a function of arrays that returns a dict."""

@@ -7,7 +7,7 @@ from sklearn.metrics.cluster import contingency_matrix
 
 
 def clustering_scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:
-    """Agreement of clusters with labels.
+    """Measures the agreement of clusters with labels.
 
     Args:
         labels: [N] true classes.
@@ -18,7 +18,7 @@ def clustering_scores(labels: np.ndarray, clusters: np.ndarray) -> dict[str, flo
         matching), `cluster_nmi` (normalised by the arithmetic mean) and `cluster_ari`.
 
     Raises:
-        ValueError: no examples, or different numbers of labels and clusters.
+        ValueError: there are no examples, or different numbers of labels and clusters.
     """
     if len(labels) != len(clusters) or not len(labels):
         raise ValueError(

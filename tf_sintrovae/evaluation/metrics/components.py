@@ -4,11 +4,11 @@ import numpy as np
 
 
 def component_use(mean_responsibilities: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    """Inactive components and the entropy of the mean responsibilities.
+    """Counts inactive components, and takes the entropy of the mean responsibilities.
 
     Args:
         mean_responsibilities: [K] mean of p(k|z) over posterior samples of the data.
-        weights: [K] of the components.
+        weights: [K] weights of the components.
 
     Returns:
         `inactive_components` (weight under 1/K^2, as in the authors' plots),
@@ -26,7 +26,7 @@ def component_use(mean_responsibilities: np.ndarray, weights: np.ndarray) -> dic
 
 
 def normalised_entropy(probabilities: np.ndarray) -> float:
-    """`-sum p log p / log K` along the last axis of [K] probabilities; 0 for K = 1."""
+    """Computes `-sum p log p / log K` along the last axis of [K] probabilities; 0 for K = 1."""
     if probabilities.shape[-1] == 1:
         return 0.0
     positive = probabilities[probabilities > 0]
@@ -34,14 +34,14 @@ def normalised_entropy(probabilities: np.ndarray) -> float:
 
 
 def batch_entropy(mean_responsibilities: np.ndarray, sizes: np.ndarray) -> float:
-    """The paper's assignment entropy: mean of the normalised entropies of batches, over their examples.
+    """Computes the paper's assignment entropy: the mean of batches' normalised entropies, over examples.
 
     It depends on the size of the batches: few examples can not use many components. Examples that use one
     of K = 100 components each, all equally often, reach 0.71 in batches of 32 and 0.90 in batches of 128.
 
     Args:
         mean_responsibilities: [batches, K] mean responsibilities of each batch.
-        sizes: [batches] examples of each; the last batch may hold fewer.
+        sizes: [batches] numbers of examples of each; the last batch may hold fewer.
     """
     entropies = [normalised_entropy(batch) for batch in mean_responsibilities]
     return float(np.average(entropies, weights=sizes))

@@ -5,14 +5,16 @@ from sklearn.metrics import roc_auc_score
 
 
 def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Probability that a random example from inside scores higher than one from outside (ties count half).
+    """Computes the probability that an example from inside scores higher than one from outside.
+
+    Ties count half.
 
     Args:
         inside: [N] scores of data like those trained on, greater meaning more familiar.
         outside: [M] scores of other data.
 
     Raises:
-        ValueError: an empty set, or a score that is not finite.
+        ValueError: a set is empty, or a score is not finite.
     """
     if not len(inside) or not len(outside):
         raise ValueError(f"{len(inside)} and {len(outside)} scores: expected some of each")

@@ -12,16 +12,16 @@ class GaussianStatistics:
     large against the spread.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.count = 0
-        self._mean = None  # [D]
-        self._scatter = None  # [D, D] sum of outer products around the mean
+        self._mean: np.ndarray | None = None  # [D]
+        self._scatter: np.ndarray | None = None  # [D, D] sum of outer products around the mean
 
     def update(self, features: np.ndarray) -> "GaussianStatistics":
         """Adds features [N, D]; returns itself.
 
         Raises:
-            ValueError: features that are not a finite matrix of the same width as before.
+            ValueError: the features are not a finite matrix of the same width as before.
         """
         batch = np.asarray(features, np.float64)
         if batch.ndim != 2 or not np.isfinite(batch).all():
@@ -33,8 +33,8 @@ class GaussianStatistics:
         self._merge(len(batch), mean, centred.T @ centred)
         return self
 
-    def _merge(self, count, mean, scatter) -> None:
-        if self._mean is None:
+    def _merge(self, count: int, mean: np.ndarray, scatter: np.ndarray) -> None:
+        if self._mean is None or self._scatter is None:
             self.count, self._mean, self._scatter = count, mean, scatter
             return
         if mean.shape != self._mean.shape:
@@ -47,22 +47,20 @@ class GaussianStatistics:
     @property
     def mean(self) -> np.ndarray:
         """Mean [D]."""
-        self._require(1)
+        if self._mean is None:
+            raise ValueError("0 examples: expected at least 1")
         return self._mean
 
     @property
     def covariance(self) -> np.ndarray:
         """Unbiased covariance [D, D]."""
-        self._require(2)
+        if self._scatter is None or self.count < 2:
+            raise ValueError(f"{self.count} examples: expected at least 2")
         return self._scatter / (self.count - 1)
-
-    def _require(self, count: int) -> None:
-        if self.count < count:
-            raise ValueError(f"{self.count} examples: expected at least {count}")
 
 
 def statistics(features: np.ndarray, batch_size: int = 4096) -> GaussianStatistics:
-    """Statistics of features [N, D] of any float type, without a float64 copy of them all."""
+    """Takes the statistics of features [N, D] of any float type, without a float64 copy of them all."""
     result = GaussianStatistics()
     for start in range(0, len(features), batch_size):
         result.update(features[start : start + batch_size])
@@ -70,7 +68,7 @@ def statistics(features: np.ndarray, batch_size: int = 4096) -> GaussianStatisti
 
 
 def frechet_distance(real: GaussianStatistics, fake: GaussianStatistics) -> dict[str, float]:
-    """`|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`.
+    """Computes `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`.
 
     The trace of the root is the sum of the square roots of the eigenvalues of the symmetric matrix
     `C1^(1/2) C2 C1^(1/2)`, which exist for singular covariances also.
@@ -83,7 +81,7 @@ def frechet_distance(real: GaussianStatistics, fake: GaussianStatistics) -> dict
         `frechet`, at least 0.
 
     Raises:
-        ValueError: fewer than two examples, or different numbers of features.
+        ValueError: there are fewer than two examples, or different numbers of features.
         ArithmeticError: the matrix square root failed.
     """
     if real.mean.shape != fake.mean.shape:
@@ -100,7 +98,7 @@ def frechet_distance(real: GaussianStatistics, fake: GaussianStatistics) -> dict
 
 
 def _non_negative(eigenvalues: np.ndarray) -> np.ndarray:
-    """Eigenvalues with those set to 0 that are negative by rounding alone."""
+    """Sets those eigenvalues to 0 that are negative by rounding alone."""
     if not np.isfinite(eigenvalues).all():
         raise ArithmeticError("matrix square root failed: eigenvalues are not finite")
     smallest, largest = eigenvalues.min(), np.abs(eigenvalues).max()

@@ -4,14 +4,16 @@ import numpy as np
 
 
 def log_prob(z: np.ndarray, mean: np.ndarray, logvar: np.ndarray) -> np.ndarray:
-    """Log-density of z [..., L] under N(mean, exp(logvar)), broadcast, summed over L."""
+    """Computes the log-density of z [..., L] under N(mean, exp(logvar)), broadcast, summed over L."""
     z, mean, logvar = (np.asarray(v, np.float64) for v in (z, mean, logvar))
     terms = np.log(2.0 * np.pi) + logvar + (z - mean) ** 2 * np.exp(-logvar)
     return -0.5 * terms.sum(axis=-1)
 
 
-def kl_divergence(mean_p, logvar_p, mean_q, logvar_q) -> np.ndarray:
-    """`KL(p || q)` in closed form; all [..., L] -> [...].
+def kl_divergence(
+    mean_p: np.ndarray, logvar_p: np.ndarray, mean_q: np.ndarray, logvar_q: np.ndarray
+) -> np.ndarray:
+    """Computes `KL(p || q)` in closed form; all [..., L] -> [...].
 
     The paper's drift is its mean over the test set with p the posterior at the reconstruction and q that at
     the data.

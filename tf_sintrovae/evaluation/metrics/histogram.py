@@ -1,7 +1,7 @@
 """Divergences between histograms of points in the plane (paper, Sec. 5.1).
 
-The authors' figures divide sums over bins of *densities* by 100, the number of rows (PyTorch's "batchmean").
-They are kept, so that figures compare, under names that end in `_authors`; beside them stand the divergences
+The authors' metrics divide sums over bins of *densities* by 100, the number of rows (PyTorch's "batchmean").
+They are kept, so that results compare, under names that end in `_authors`; beside them stand the divergences
 of the normalised histograms in nats.
 """
 
@@ -17,9 +17,9 @@ def divergences(real: np.ndarray, fake: np.ndarray, plot_range: PlotRange) -> di
     """Divergences between two samples on a rectangle; points outside are dropped.
 
     Args:
-        real: [N, 2] data.
+        real: [N, 2] points of the data.
         fake: [M, 2] samples of the model.
-        plot_range: the rectangle.
+        plot_range: rectangle that the histograms span.
 
     Returns:
         `kl_nats` = KL(real || fake), `jsd_nats` and `entropy_nats` = KL(uniform || fake), which the authors
@@ -47,7 +47,7 @@ def divergences(real: np.ndarray, fake: np.ndarray, plot_range: PlotRange) -> di
 
 
 def density(points: np.ndarray, plot_range: PlotRange) -> np.ndarray:
-    """The histogram [100, 100] of points [N, 2] as a density (it integrates to one)."""
+    """Computes the histogram [100, 100] of points [N, 2] as a density (it integrates to one)."""
     edges = [np.linspace(low, high, BINS + 1) for low, high in plot_range]
     counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
     if not counts.sum():
@@ -62,7 +62,7 @@ def _kl(p: np.ndarray, q: np.ndarray) -> float:
     return float(np.sum(p[inside] * np.log(p[inside] / q[inside])))
 
 
-def _jsd_authors(h_real, h_fake) -> float:
+def _jsd_authors(h_real: np.ndarray, h_fake: np.ndarray) -> float:
     """`1/2 [kl(m || real) + kl(m || fake)]`, m the mean density, with logs of h + 1e-14."""
     middle = 0.5 * (h_real + h_fake)
     return 0.5 * (_kl(middle, h_real + _EPSILON) + _kl(middle, h_fake + _EPSILON)) / BINS

@@ -6,23 +6,23 @@ import numpy as np
 def kernel_distance(
     real: np.ndarray, fake: np.ndarray, seed: int = 0, num_subsets: int = 100, size: int = 1000
 ) -> dict[str, float]:
-    """Unbiased squared maximum mean discrepancy under the kernel `(x.y / D + 1)^3`.
+    """Estimates without bias the squared maximum mean discrepancy under the kernel `(x.y / D + 1)^3`.
 
     Averaged over random subsets, as usual; where the sets are no larger than a subset, one estimate on all
     of them would do, and the subsets are halves of the smaller set instead, so that there is an error.
 
     Args:
         real: [N, D] features of the data.
-        fake: [M, D] of the samples.
+        fake: [M, D] features of the samples.
         seed: seed of the choice of subsets.
         num_subsets: number of subsets.
-        size: features of each set in a subset.
+        size: number of features of each set in a subset.
 
     Returns:
         `kernel` (may be slightly negative) and `kernel_error`, the standard error over subsets.
 
     Raises:
-        ValueError: too few features, or different widths.
+        ValueError: there are too few features, or different widths.
     """
     if real.shape[1:] != fake.shape[1:]:
         raise ValueError(
@@ -44,10 +44,10 @@ def kernel_distance(
     return {"kernel": float(np.mean(estimates)), "kernel_error": float(error)}
 
 
-def standardised(
+def standardise(
     real: np.ndarray, *sets: np.ndarray, least_share: float = 0.1
 ) -> tuple[np.ndarray, ...]:
-    """Sets of features shifted and scaled so that each feature of the data has mean 0 and variance 1.
+    """Shifts and scales sets of features so that each feature of the data has mean 0 and variance 1.
 
     The kernel's value depends on the scale of the features; that of a network trained on the data at hand
     means nothing.
@@ -55,7 +55,7 @@ def standardised(
     Args:
         real: [N, D] features of the data, which give mean and scale.
         *sets: [M, D] features to be treated alike.
-        least_share: features are divided by no less than this share of the mean standard deviation. Units
+        least_share: least divisor of a feature, as a share of the mean standard deviation. Units
             that hardly ever fire in the data would otherwise decide all by a single example, and constant
             ones would divide by zero.
 
@@ -68,16 +68,16 @@ def standardised(
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
-    """The unbiased estimate between x [N, D] and y [M, D]: pairs of an example with itself are left out."""
+    """Estimates without bias between x [N, D] and y [M, D]: no example is paired with itself."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     return _mean_off_diagonal(x) + _mean_off_diagonal(y) - 2.0 * float(_kernel(x, y).mean())
 
 
-def _kernel(x, y) -> np.ndarray:
+def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     base = x @ y.T / x.shape[1] + 1.0
     return base * base * base  # many times faster than ** 3
 
 
-def _mean_off_diagonal(x) -> float:
+def _mean_off_diagonal(x: np.ndarray) -> float:
     kernel, count = _kernel(x, x), len(x)
     return float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))

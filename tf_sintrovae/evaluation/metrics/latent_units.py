@@ -6,7 +6,7 @@ THRESHOLD = 0.01
 
 
 def active_units(mean: np.ndarray) -> dict[str, float]:
-    """Units whose posterior mean varies over the data.
+    """Counts units whose posterior mean varies over the data.
 
     Args:
         mean: [N, L] posterior means.
@@ -15,7 +15,7 @@ def active_units(mean: np.ndarray) -> dict[str, float]:
         `active_units`, those with variance over 0.01, and `active_units_share` of all.
 
     Raises:
-        ValueError: fewer than two examples.
+        ValueError: there are fewer than two examples.
     """
     if len(mean) < 2:
         raise ValueError(f"{len(mean)} examples: expected at least 2")

@@ -21,7 +21,7 @@ _BLOCK_ELEMENTS = 2**24
 
 
 def neighbour_counts() -> dict[str, int]:
-    """The k of the scores without a k in their name, as each counts it."""
+    """Returns the k of the scores without a k in their name, as each counts it."""
     return {
         "precision_neighbours_with_itself": PRECISION_NEIGHBOURS,
         "recall_neighbours_with_itself": RECALL_NEIGHBOURS,
@@ -31,14 +31,14 @@ def neighbour_counts() -> dict[str, int]:
 
 
 def manifold_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
-    """How far the balls around examples of one set hold the other set.
+    """Measures how far the balls around examples of one set hold the other set.
 
     A ball around an example reaches to its k-th nearest neighbour in its own set; a point is inside where
     its distance is strictly smaller (so a set of equal points has no inside).
 
     Args:
         real: [N, D] features of the data.
-        fake: [M, D] of the samples.
+        fake: [M, D] features of the samples.
 
     Returns:
         `precision` (fakes inside some real ball), `recall` (reals inside some fake ball), `density` (real
@@ -47,7 +47,7 @@ def manifold_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
         and k = 5 others.
 
     Raises:
-        ValueError: too few features, or different widths.
+        ValueError: there are too few features, or different widths.
     """
     if real.shape[1:] != fake.shape[1:]:
         raise ValueError(
@@ -60,13 +60,13 @@ def manifold_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
     # Distances come from inner products: centred, they lose fewer digits.
     centre = real.mean(axis=0, dtype=np.float64)
     scores = _scores(real - centre, fake - centre)  # float64
-    figures = {
+    metrics = {
         "precision": scores["precision", PRECISION_NEIGHBOURS - 1],
         "recall": scores["recall", RECALL_NEIGHBOURS - 1],
         "density": scores["density", COVERAGE_NEIGHBOURS],
         "coverage": scores["coverage", COVERAGE_NEIGHBOURS],
     }
-    return figures | {f"{n}_k{k}": scores[n, k] for k in COMMON_NEIGHBOURS for n in figures}
+    return metrics | {f"{n}_k{k}": scores[n, k] for k in COMMON_NEIGHBOURS for n in metrics}
 
 
 def _scores(real: np.ndarray, fake: np.ndarray) -> dict[tuple[str, int], float]:
@@ -83,7 +83,7 @@ def _scores(real: np.ndarray, fake: np.ndarray) -> dict[tuple[str, int], float]:
             within = squared < radii[rows, None]
             inside_real[k] |= within.any(axis=0)
             covered[k][rows] = within.any(axis=1)
-            hits[k] += np.count_nonzero(within)
+            hits[k] += int(np.count_nonzero(within))
         for k, radii in fake_radii.items():
             inside_fake[k][rows] = (squared < radii).any(axis=1)
     scores = {("precision", k): float(inside.mean()) for k, inside in inside_real.items()}

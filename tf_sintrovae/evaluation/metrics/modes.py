@@ -3,13 +3,15 @@
 import numpy as np
 
 
-def coverage(samples: np.ndarray, centres: np.ndarray, radius: float = 0.15) -> dict[str, float]:
-    """Shares of the samples at each mode.
+def mode_coverage(
+    samples: np.ndarray, centres: np.ndarray, radius: float = 0.15
+) -> dict[str, float]:
+    """Computes the shares of the samples at each mode.
 
     Args:
-        samples: [N, D].
-        centres: [C, D] of the modes.
-        radius: a sample within it of a centre counts as of high quality.
+        samples: [N, D] samples of the model.
+        centres: [C, D] centres of the modes.
+        radius: greatest distance from a centre of a sample that counts as of high quality.
 
     Returns:
         `high_quality_share` of all samples; `mode_min_share` and `mode_max_share`, the least and greatest
@@ -22,13 +24,13 @@ def coverage(samples: np.ndarray, centres: np.ndarray, radius: float = 0.15) -> 
 
 
 def ring_coverage(samples: np.ndarray, radii: np.ndarray, width: float = 0.25) -> dict[str, float]:
-    """The same for concentric rings around the origin.
+    """Computes the same for concentric rings around the origin.
 
     Args:
-        samples: [N, 2].
-        radii: [C] of the rings.
-        width: a sample within it of a ring's radius counts as of high quality (three standard deviations
-            of the `rings` data).
+        samples: [N, 2] samples of the model.
+        radii: [C] radii of the rings.
+        width: greatest distance from a ring of a sample that counts as of high quality (three standard
+            deviations of the `rings` data).
     """
     distance = np.abs(np.linalg.norm(samples, axis=1)[:, None] - radii)  # [N, C]
     nearest, close = distance.argmin(axis=1), distance.min(axis=1) <= width
@@ -36,7 +38,7 @@ def ring_coverage(samples: np.ndarray, radii: np.ndarray, width: float = 0.25) -
     return _summary(shares, close)
 
 
-def _summary(shares, close) -> dict[str, float]:
+def _summary(shares: np.ndarray, close: np.ndarray) -> dict[str, float]:
     return {
         "high_quality_share": float(np.mean(close)),
         "mode_min_share": float(shares.min()),

@@ -18,13 +18,13 @@ LOGISTIC_ITERATIONS = 300
 def probe_accuracies(
     z_train: np.ndarray, y_train: np.ndarray, z_test: np.ndarray, y_test: np.ndarray
 ) -> dict[str, float]:
-    """Test accuracies of k-NN, linear SVMs and logistic regression on standardised representations.
+    """Measures test accuracies of k-NN, linear SVMs and logistic regression on standardised inputs.
 
     Args:
         z_train: [N, L] representations of the training set; standardisation is fitted on them.
-        y_train: [N] labels.
-        z_test: [M, L].
-        y_test: [M].
+        y_train: [N] labels of the training set.
+        z_test: [M, L] representations of the test set.
+        y_test: [M] labels of the test set.
 
     Returns:
         `knn5_accuracy`, `knn100_accuracy`, `svm_few_accuracy`, `svm_many_accuracy`,
@@ -49,12 +49,12 @@ def probe_accuracies(
 def class_coverage(
     x_train: np.ndarray, y_train: np.ndarray, samples: np.ndarray, num_classes: int
 ) -> dict[str, float]:
-    """Which classes a linear SVM, trained on real pixels, finds among samples.
+    """Tells which classes a linear SVM, trained on real pixels, finds among samples.
 
     Args:
         x_train: [N, ...] real examples.
-        y_train: [N] labels.
-        samples: [M, ...] of the model.
+        y_train: [N] labels of the training set.
+        samples: [M, ...] samples of the model.
         num_classes: number of classes.
 
     Returns:

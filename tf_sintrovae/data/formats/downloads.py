@@ -9,20 +9,20 @@ _TIMEOUT = 6  # seconds, for names, connection and answer together
 _METHOD_NOT_ALLOWED = 405
 
 
-def obstacle(url: str) -> str | None:
-    """Why a file cannot be downloaded, found out within seconds.
+def find_obstacle(url: str) -> str | None:
+    """Finds out within seconds why a file cannot be downloaded.
 
     TFDS itself retries for minutes. Proxies set in the environment are used, as TFDS uses them.
 
     Args:
-        url: of the file.
+        url: address of the file.
 
     Returns:
         The reason in words, or None when the server answers.
     """
-    outcome = [f"no answer in {_TIMEOUT} s"]
+    outcome: list[str | None] = [f"no answer in {_TIMEOUT} s"]
 
-    def ask():
+    def ask() -> None:
         outcome[0] = _ask(url)
 
     # A thread, because the look-up of a name knows no timeout.
