@@ -86,7 +86,9 @@ def _image_figures(signatures, source: Source, seed: int) -> dict[str, Figure]:
     pairs = interleave(x, _reconstruct(signatures, x), 10)
     return {
         "samples": image_figure(grid(samples, 10), "samples from the prior"),
-        "reconstructions": image_figure(grid(pairs, 10), "test images, each above its reconstruction"),
+        "reconstructions": image_figure(
+            grid(pairs, 10), "test images, each above its reconstruction"
+        ),
         "samples_by_component": _component_grid(signatures, seed),
     }
 
