@@ -16,8 +16,7 @@ import time
 
 from absl import flags
 
-from tf_sintrovae import command
-from tf_sintrovae.training import workdir
+from tf_sintrovae import command, files
 
 _CASES = {
     "fashion_mnist": ((60_000, 28, 28, 1), {"latent_dim": 32, "widths": (64, 128)}),
@@ -50,7 +49,7 @@ def main() -> None:
         )
     if _OUTPUT.value:
         report = {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "rows": rows}
-        workdir.write_atomically(pathlib.Path(_OUTPUT.value), json.dumps(report, indent=2) + "\n")
+        files.write_atomically(pathlib.Path(_OUTPUT.value), json.dumps(report, indent=2) + "\n")
 
 
 def _measure(name: str, shape: tuple[int, ...], settings: dict) -> dict:

@@ -7,7 +7,7 @@ import math
 
 import tensorflow as tf
 
-from tf_sintrovae.objective import Objective as Objective
+from tf_sintrovae.objective import Objective
 
 
 def reparameterize(mean: tf.Tensor, logvar: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
@@ -24,12 +24,12 @@ def posterior_samples(mean: tf.Tensor, logvar: tf.Tensor, eps: tf.Tensor) -> tf.
     """Monte Carlo samples of posteriors, sample-major: row `m * B + b` is sample m of example b.
 
     Args:
-        mean: [B, L].
-        logvar: [B, L].
-        eps: [M, B, L].
+        mean: [B, L] posterior means.
+        logvar: [B, L] posterior log-variances.
+        eps: [M, B, L] standard normal noise.
 
     Returns:
-        [M * B, L].
+        The samples, [M * B, L].
     """
     return tf.reshape(reparameterize(mean, logvar, eps), (-1, mean.shape[-1]))
 
@@ -41,12 +41,12 @@ def monte_carlo_kl(logvar: tf.Tensor, eps: tf.Tensor, prior_log_prob: tf.Tensor)
     the mean cancels from it.
 
     Args:
-        logvar: [B, L] of the posteriors.
+        logvar: [B, L] posterior log-variances.
         eps: [M, B, L] noise that gave the samples.
         prior_log_prob: [M * B] log p(z) at `posterior_samples(mean, logvar, eps)`.
 
     Returns:
-        [B], nats.
+        The KL of each posterior, [B] in nats.
     """
     log_2pi = tf.constant(math.log(2.0 * math.pi), logvar.dtype)
     residual = tf.reduce_mean(tf.square(eps), axis=0)  # [B, L]
@@ -59,10 +59,10 @@ def negative_assignment_entropy(mean_responsibilities: tf.Tensor) -> tf.Tensor:
     """The regulariser R: minus the entropy of the mean responsibilities (paper, Sec. 4).
 
     Args:
-        mean_responsibilities: [K], over all posterior samples of a real batch.
+        mean_responsibilities: [K] means of the responsibilities over all posterior samples of a real batch.
 
     Returns:
-        Scalar in [-1, 0]: divided by log K wherever log K > 1, i.e. from K = 3 on.
+        R, a scalar in [-1, 0]: divided by log K wherever log K > 1, that is from K = 3 on.
     """
     num_components = mean_responsibilities.shape[-1]
     epsilon = tf.constant(1e-8, mean_responsibilities.dtype)
@@ -92,13 +92,13 @@ def encoder_loss(
 
     Args:
         real: `(rec [B], kl [B])` of the data.
-        reconstructed: the same of the reconstructions, encoded again.
-        fake: the same of the samples.
-        regulariser: R, scalar.
-        objective: the weights.
+        reconstructed: `(rec [B], kl [B])` of the reconstructions, encoded again.
+        fake: `(rec [B], kl [B])` of the samples, encoded.
+        regulariser: the regulariser R, a scalar.
+        objective: the loss weights.
 
     Returns:
-        Scalar.
+        The loss, a scalar.
     """
     generated = exp_elbo(*reconstructed, objective) + exp_elbo(*fake, objective)
     regularisation = objective.scale * objective.responsibility_reg * regulariser
@@ -119,12 +119,12 @@ def decoder_prior_loss(
 
     Args:
         real: `(rec [B], kl [B])` of the data.
-        kl_generated: [2 B] KL of reconstructions and samples.
-        rec_generated: [2 B] their reconstruction errors, or None when `gamma_r` is 0.
-        objective: the weights.
+        kl_generated: [2 B] KLs of reconstructions and samples.
+        rec_generated: [2 B] reconstruction errors of both, or None when `gamma_r` is 0.
+        objective: the loss weights.
 
     Returns:
-        Scalar.
+        The loss, a scalar.
     """
     loss = vae_loss(*real, objective)
     loss += objective.gamma * objective.beta_kl * tf.reduce_mean(kl_generated)

@@ -136,7 +136,9 @@ class PlayerLosses:
         mean_2, logvar_2 = self._run_both(self._encoder, generated)  # [2B, L]
         prior = self._prior.from_parameters(parameters)
         kl, _ = self._estimate_kl(mean, logvar, noise.kl_real, prior)
-        kl_2, _ = self._estimate_kl(mean_2, logvar_2, noise.kl_generated, self._frozen(parameters))
+        kl_2, _ = self._estimate_kl(
+            mean_2, logvar_2, noise.kl_generated, self._freeze_prior(parameters)
+        )
         rec_2 = None
         if self._objective.gamma_r:
             # The posteriors and the examples are detached here: the term trains decoding alone.
@@ -155,7 +157,7 @@ class PlayerLosses:
         mean, logvar = self._run_both(self._encoder, tf.stop_gradient(generated))  # [2B, L]
         z = objectives.reparameterize(mean, logvar, noise.z_generated)
         rec = objectives.reconstruction_error(generated, self._run_both(self._decoder, z))
-        kl, _ = self._estimate_kl(mean, logvar, noise.kl_generated, self._frozen(parameters))
+        kl, _ = self._estimate_kl(mean, logvar, noise.kl_generated, self._freeze_prior(parameters))
         return rec, kl
 
     def _weigh_encoder_terms(self, real, generated, regulariser) -> dict[str, tf.Tensor]:
@@ -187,7 +189,7 @@ class PlayerLosses:
         first, second = (network(batch, training=True) for batch in tf.split(batches, 2))
         return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), first, second)
 
-    def _frozen(self, parameters: MixtureParameters):
+    def _freeze_prior(self, parameters: MixtureParameters):
         return self._prior.from_parameters(parameters.stop_gradient())
 
     def _regulariser(self, mean_responsibilities: tf.Tensor | None, like: tf.Tensor) -> tf.Tensor:

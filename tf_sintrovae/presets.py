@@ -21,7 +21,7 @@ def settings(name: str) -> Config:
     """
     values = flags.FlagValues()
     config.define_flags(values)
-    values(["preset", *flag_files.expanded([f"--preset={name}"])])
+    values(["preset", *flag_files.expand([f"--preset={name}"])])
     return config.from_flags(values)
 
 

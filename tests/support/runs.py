@@ -44,7 +44,7 @@ PLANE = {"dataset": "8gaussians", "widths": (8,), "batch_size": 16}
 def trained(folder, **changes):
     """Runs the tiny experiment in `folder`; returns the model."""
     config = dataclasses.replace(TINY, workdir=str(folder), **changes)
-    with workdir.opened(config) as opened:
+    with workdir.open_workdir(config) as opened:
         return loop.train(config, registry.load(config.dataset), opened)
 
 

@@ -207,7 +207,7 @@ def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):
 def test_other_data_are_refused_and_nothing_is_lost(finished, straight):
     config = dataclasses.replace(TINY, workdir=str(finished), epochs=8, **PLANE)
     with (
-        workdir.opened(config) as opened,
+        workdir.open_workdir(config) as opened,
         pytest.raises(UserError, match=r"data are not those .*content has changed.*--overwrite"),
     ):
         loop.train(config, registry.load("rings"), opened)
@@ -495,7 +495,7 @@ def run_schedule(schedule, stops):
 
 
 def test_segments_by_hand():
-    schedule = Schedule.of(TINY, 3)
+    schedule = Schedule.from_config(TINY, 3)
     assert schedule == Schedule(hand_over=6, introspection=9, total=18)
     assert list(schedule.segments(0)) == [(0, 6), (6, 9), (9, 18)]
     assert list(schedule.segments(7)) == [(7, 9), (9, 18)]
@@ -507,7 +507,7 @@ def test_segments_by_hand():
 
 def test_the_schedules_of_other_settings_by_hand():
     def of(**changes):
-        return Schedule.of(dataclasses.replace(TINY, **changes), 3)
+        return Schedule.from_config(dataclasses.replace(TINY, **changes), 3)
 
     assert of(mixture_warmup_epochs=0) == Schedule(9, 9, 18)
     assert of(mixture_warmup_epochs=3) == Schedule(0, 9, 18)

@@ -31,7 +31,7 @@ def located(name: str | os.PathLike) -> pathlib.Path:
         UserError: none is there.
     """
     path = pathlib.Path(name).expanduser()
-    old = files.interrupted(path)
+    old = files.find_interrupted(path)
     if old is not None:
         raise UserError(
             f"saved_model={name}: its export was interrupted, the one before lies in {old}: start the run "

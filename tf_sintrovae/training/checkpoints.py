@@ -73,7 +73,7 @@ class Checkpoints:
         """
         steps = self._newest_first()
         for step in steps:
-            if self._restored(step):
+            if self._try_restore(step):
                 return int(self._model.step.numpy())
         if steps:
             raise UserError(
@@ -117,7 +117,7 @@ class Checkpoints:
             with contextlib.suppress(OSError):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def _restored(self, step: int) -> bool:
+    def _try_restore(self, step: int) -> bool:
         """Restores the checkpoint of a step; a warning, and False, if that does not work."""
         path = f"{self._manager.directory}/ckpt-{step}"
         try:

@@ -62,7 +62,7 @@ def _steps_per_epoch(config: Config, source: Source) -> int:
 def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
     """Restores, and trains until the end; after a divergence, from the last checkpoint on if asked for."""
     steps_per_epoch = _steps_per_epoch(config, source)
-    schedule = Schedule.of(config, steps_per_epoch)
+    schedule = Schedule.from_config(config, steps_per_epoch)
     restore = functools.partial(_restore, config, model, checkpoints, steps_per_epoch)
     batches = functools.partial(strategy.training_batches, source, config, distribution)
     step = restore()
@@ -77,7 +77,7 @@ def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
                     _train_from(step, schedule, model, checkpoints.state, batches, [*around, stop])
                 step = None
             except DivergenceError as error:
-                step = recovery.after(error, config, workdir, checkpoints, restore)
+                step = recovery.recover(error, config, workdir, checkpoints, restore)
     finally:
         stop.release()
 

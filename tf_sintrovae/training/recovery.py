@@ -13,7 +13,7 @@ from tf_sintrovae.training.workdir import Workdir
 _log = logging.getLogger(__name__)
 
 
-def after(
+def recover(
     error: DivergenceError,
     config: Config,
     workdir: Workdir,

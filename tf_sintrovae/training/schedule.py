@@ -26,7 +26,7 @@ class Schedule(NamedTuple):
     total: int
 
     @classmethod
-    def of(cls, config: Config, steps_per_epoch: int) -> "Schedule":
+    def from_config(cls, config: Config, steps_per_epoch: int) -> "Schedule":
         """The schedule that the settings' epochs ask for; a plain VAE keeps its VampPrior to the end."""
         plain = config.vae_epochs >= config.epochs
         hand_over = None if plain else config.hand_over_epoch
