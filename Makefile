@@ -10,7 +10,7 @@ help:
 	@echo "make demo       train on the bundled digits, measure, export: runs/digits/"
 	@echo "make test       the tests (offline)"
 	@echo "make test-slow  the tests that take minutes each"
-	@echo "make lint       formatting and lint"
+	@echo "make lint       formatting, lint and types"
 	@echo "make bench      benchmarks: ratios against named alternatives"
 	@echo "make build-file write BUILD anew from the imports"
 	@echo "make clean      remove .venv and build products; runs/ stays"
@@ -34,6 +34,7 @@ test-slow: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.kernels

@@ -99,7 +99,8 @@ class Config:
     )
     gamma_r: float = setting(
         _WEIGHTS.gamma_r,
-        "loss weight of their reconstruction; the paper's 1e-8 is under float32 resolution, so 0 leaves it out",
+        "loss weight of their reconstruction; the paper's 1e-8 is under float32 resolution, so 0 leaves it "
+        "out",
         least=0.0,
     )
     num_mc_samples: int = setting(100, "Monte Carlo samples of each KL, M", least=1, most=2**20)

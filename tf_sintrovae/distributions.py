@@ -1,12 +1,10 @@
 """The mixture prior as a TFP distribution whose densities and samples come from the kernels."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 from tensorflow_probability.python.internal import parameter_properties, samplers
 
 from tf_sintrovae.kernels import mixture
-
-tfd = tfp.distributions
 
 
 class DiagonalGaussianMixture(tfd.MixtureSameFamily):
@@ -70,7 +68,7 @@ class DiagonalGaussianMixture(tfd.MixtureSameFamily):
         """[K] unnormalised log weights."""
         return self._logits
 
-    def _arguments(self):
+    def _arguments(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return self._loc, self._logvar, self._logits
 
     def _log_prob(self, z):

@@ -70,6 +70,17 @@ def negative_assignment_entropy(mean_responsibilities: tf.Tensor) -> tf.Tensor:
     return value / tf.constant(max(math.log(num_components), 1.0), value.dtype)
 
 
+def _scale(objective: Objective) -> float:
+    """The factor s of all losses.
+
+    Raises:
+        ValueError: an objective whose scale was left open.
+    """
+    if objective.scale is None:
+        raise ValueError("the objective has no scale: give one, or call its `for_examples`")
+    return objective.scale
+
+
 def vae_loss(rec: tf.Tensor, kl: tf.Tensor, objective: Objective) -> tf.Tensor:
     """Stage 1: the negative beta-ELBO of `rec [B]` and `kl [B]`, a scalar without the scale s."""
     return objective.beta_rec * tf.reduce_mean(rec) + objective.beta_kl * tf.reduce_mean(kl)
@@ -77,7 +88,7 @@ def vae_loss(rec: tf.Tensor, kl: tf.Tensor, objective: Objective) -> tf.Tensor:
 
 def exp_elbo(rec: tf.Tensor, kl: tf.Tensor, objective: Objective) -> tf.Tensor:
     """The soft threshold on a generated batch: `mean exp(-alpha s (beta_rec rec + beta_neg kl))`."""
-    energy = objective.scale * (objective.beta_rec * rec + objective.beta_neg * kl)
+    energy = _scale(objective) * (objective.beta_rec * rec + objective.beta_neg * kl)
     return tf.reduce_mean(tf.exp(-objective.alpha * energy))
 
 
@@ -101,9 +112,9 @@ def encoder_loss(
         The loss, a scalar.
     """
     generated = exp_elbo(*reconstructed, objective) + exp_elbo(*fake, objective)
-    regularisation = objective.scale * objective.responsibility_reg * regulariser
+    regularisation = _scale(objective) * objective.responsibility_reg * regulariser
     return (
-        objective.scale * vae_loss(*real, objective)
+        _scale(objective) * vae_loss(*real, objective)
         + generated / (2.0 * objective.alpha)
         + regularisation
     )
@@ -131,4 +142,4 @@ def decoder_prior_loss(
     if rec_generated is not None:
         weight = objective.gamma * objective.gamma_r * objective.beta_rec
         loss += weight * tf.reduce_mean(rec_generated)
-    return objective.scale * loss
+    return _scale(objective) * loss

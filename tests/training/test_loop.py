@@ -273,7 +273,7 @@ def poison_loss(monkeypatch, step):
 
 def poison_gradient(monkeypatch, step, above=0.0):
     """The decoder's gradient of the step after `step` is NaN while the rate is more than `above`."""
-    update, apply_steps, models = SoftIntroVAE._update, player_updates.apply_steps, []
+    update, apply_updates, models = SoftIntroVAE._update, player_updates.apply_updates, []
 
     def remember(self, *arguments):
         models[:] = [self]
@@ -289,10 +289,10 @@ def poison_gradient(monkeypatch, step, above=0.0):
             else s
             for s in steps
         ]
-        apply_steps(scaling, changed)
+        apply_updates(scaling, changed)
 
     monkeypatch.setattr(SoftIntroVAE, "_update", remember)
-    monkeypatch.setattr(player_updates, "apply_steps", poisoned)
+    monkeypatch.setattr(player_updates, "apply_updates", poisoned)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,8 @@ def test_a_second_user_is_refused_and_changes_nothing(tmp_path):
 def test_the_folder_of_a_killed_process_is_free(tmp_path):
     code = (
         "import sys, time; from tf_sintrovae import config; from tf_sintrovae.training import workdir\n"
-        "with workdir.open_workdir(config.Config(workdir=sys.argv[1])): print('open', flush=True); time.sleep(60)"
+        "with workdir.open_workdir(config.Config(workdir=sys.argv[1])):\n"
+        " print('open', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True

@@ -67,7 +67,7 @@ class Workdir:
     """
 
     root: pathlib.Path
-    changes: dict[str, tuple] = dataclasses.field(default_factory=dict)
+    changes: dict[str, tuple[Any, Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def checkpoints(self) -> pathlib.Path:
@@ -151,8 +151,8 @@ def open_workdir(config: Config) -> Iterator[Workdir]:
     """Makes or continues the folder of a run, and keeps other processes out of it meanwhile.
 
     Args:
-        config: settings of the run, the folder among them; they must be those of the run already there, but for `CHANGEABLE`
-            and, once it has diverged, `TUNABLE`.
+        config: settings of the run, the folder among them; they must be those of the run already there, but
+            for `CHANGEABLE` and, once it has diverged, `TUNABLE`.
 
     Yields:
         The folder, with `config.json` and `flags.txt` written, unless there are `changes`: then they are
@@ -161,7 +161,7 @@ def open_workdir(config: Config) -> Iterator[Workdir]:
     Raises:
         UserError: a folder that cannot be written, is in use, or holds a run with other settings.
     """
-    workdir = Workdir(pathlib.Path(config.workdir).expanduser())
+    workdir = Workdir(pathlib.Path(str(config.workdir)).expanduser())
     with _user_errors(workdir.root), _lock(workdir.root), full_disk_errors(workdir.root):
         _tidy(workdir)
         if config.overwrite:
