@@ -10,7 +10,7 @@ help:
 	@echo "make demo       train on the bundled digits, measure, export: runs/digits/"
 	@echo "make test       the tests (offline)"
 	@echo "make test-slow  the tests that take minutes each"
-	@echo "make lint       formatting and lint"
+	@echo "make lint       formatting, lint and types"
 	@echo "make bench      benchmarks: ratios against named alternatives"
 	@echo "make build-file write the BUILD files anew from the imports"
 	@echo "make bazel      build all and run quick tests with Bazel 4 (Debian: bazel-bootstrap), offline"
@@ -35,6 +35,7 @@ test-slow: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.kernels

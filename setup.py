@@ -41,6 +41,7 @@ setuptools.setup(
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "test": [
             "hypothesis>=6.100,<7",
+            "mypy>=2.4,<3",
             "pytest>=8,<10",
             "pytest-xdist>=3.6,<4",
             "ruff>=0.17,<0.18",

@@ -6,6 +6,7 @@ At the sizes of the F-MNIST networks, batch 128. Each oneDNN setting runs in a p
 """
 
 import argparse
+from typing import Any
 
 from benchmarks import harness
 
@@ -21,7 +22,7 @@ def main() -> None:
     if options.child:
         harness.write_json(options.child, [measure(shape) for shape in SHAPES])
         return
-    results = {"machine": harness.machine(), "onednn": {}}
+    results: dict[str, Any] = {"machine": harness.machine(), "onednn": {}}
     print(results["machine"])
     for onednn in ("0", "1"):
         rows = harness.in_process("benchmarks.batch_norm", onednn)

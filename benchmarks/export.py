@@ -12,6 +12,8 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from typing import Any
 
 from benchmarks import harness
 
@@ -36,7 +38,7 @@ def main() -> None:
         rows = [row for name in names for row in measure(name)]
         harness.write_json(options.child, rows)
         return
-    results = {"machine": harness.machine(), "onednn": {}}
+    results: dict[str, Any] = {"machine": harness.machine(), "onednn": {}}
     print(results["machine"])
     for onednn in ("0", "1"):
         rows = harness.in_process("benchmarks.export", onednn, f"--settings={options.settings}")
@@ -69,7 +71,7 @@ def measure(setting: str, repeats: int = 5) -> list[dict]:
     ]
 
 
-def _latency(call, repeats: int) -> dict:
+def _latency(call: Callable[[int], Any], repeats: int) -> dict:
     sizes = list(BATCHES)
     random.Random(0).shuffle(sizes)
     call(sizes[-1])  # the warm-up, of a size that comes last
@@ -85,13 +87,15 @@ def _latency(call, repeats: int) -> dict:
     }
 
 
-def _seconds(call, size: int) -> float:
+def _seconds(call: Callable[[int], Any], size: int) -> float:
     start = time.perf_counter()
     call(size)
     return time.perf_counter() - start
 
 
-def _call(signature, name: str, shape, latent_dim: int):
+def _call(
+    signature: Callable, name: str, shape: tuple[int, ...], latent_dim: int
+) -> Callable[[int], None]:
     """A function of a batch size that runs a signature and waits for what it gives."""
     import tensorflow as tf
 

@@ -33,9 +33,10 @@ def in_process(module: str, onednn: str, *arguments: str) -> list[dict]:
     TensorFlow reads that setting once, when it starts.
 
     Args:
-        module: run as `python -m MODULE ARGUMENTS --child=FILE`; it writes its rows to FILE.
+        module: name of the benchmark, run as `python -m MODULE ARGUMENTS --child=FILE`; it writes its rows to
+            FILE.
         onednn: value of TF_ENABLE_ONEDNN_OPTS.
-        arguments: further ones.
+        arguments: further arguments of the process.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "results.json")
@@ -52,9 +53,9 @@ def interleaved_medians(
     """Median seconds of each function; all run in turn, so that a busy spell meets them alike.
 
     Args:
-        functions: name -> function without arguments that returns when its work is done.
-        repeats: timed rounds.
-        warm_up: rounds before them, compilation among them, that do not count.
+        functions: functions by name, without arguments; each returns when its work is done.
+        repeats: number of timed rounds.
+        warm_up: number of rounds before them, compilation among them, that do not count.
     """
     times: dict[str, list[float]] = {name: [] for name in functions}
     for index in range(warm_up + repeats):

@@ -7,17 +7,21 @@ The images are random, of the number and size of the named data sets: only bytes
 measured with the introspective step of the data set's own settings on this machine, or given.
 """
 
-import itertools
 import json
 import os
 import pathlib
 import platform
 import time
+import typing
+from collections.abc import Iterable
 
 from absl import flags
 
-from tf_sintrovae import command
-from tf_sintrovae.training import workdir
+from tf_sintrovae import command, files
+
+if typing.TYPE_CHECKING:
+    from tf_sintrovae.config import Config
+    from tf_sintrovae.data.source import Source
 
 _CASES = {
     "fashion_mnist": ((60_000, 28, 28, 1), {"latent_dim": 32, "widths": (64, 128)}),
@@ -50,7 +54,7 @@ def main() -> None:
         )
     if _OUTPUT.value:
         report = {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "rows": rows}
-        workdir.write_atomically(pathlib.Path(_OUTPUT.value), json.dumps(report, indent=2) + "\n")
+        files.write_atomically(pathlib.Path(_OUTPUT.value), json.dumps(report, indent=2) + "\n")
 
 
 def _measure(name: str, shape: tuple[int, ...], settings: dict) -> dict:
@@ -73,19 +77,19 @@ def _measure(name: str, shape: tuple[int, ...], settings: dict) -> dict:
     }
 
 
-def _supply(batches, batch_size: int) -> float:
+def _supply(batches: Iterable, batch_size: int) -> float:
     """Images a second, with nobody but this loop consuming them."""
     stream = iter(batches)
     next(stream)
     start = time.perf_counter()
-    for count in itertools.count(1):
+    count, elapsed = 0, 0.0
+    while elapsed <= _SECONDS.value:
         next(stream)
-        elapsed = time.perf_counter() - start
-        if elapsed > _SECONDS.value:
-            return count * batch_size / elapsed
+        count, elapsed = count + 1, time.perf_counter() - start
+    return count * batch_size / elapsed
 
 
-def _appetite(config, source) -> float:
+def _appetite(config: "Config", source: "Source") -> float:
     """Images a second of the introspective training step, after its tracing."""
     from tf_sintrovae import build
     from tf_sintrovae.training import strategy

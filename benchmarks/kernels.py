@@ -9,6 +9,8 @@ measured in a process of its own for each size.
 
 import argparse
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from benchmarks import harness
 
@@ -31,7 +33,7 @@ def main() -> None:
         size = map(int, options.size.split(","))
         harness.write_json(options.child, [PARTS[options.part](*size)])
         return
-    results = {"machine": harness.machine(), "settings": []}
+    results: dict[str, Any] = {"machine": harness.machine(), "settings": []}
     print(results["machine"])
     for onednn in ("0", "1"):
         results["settings"].append({"onednn": onednn, "speed": in_process("speed", onednn, SIZES)})
@@ -92,7 +94,7 @@ def speed(K: int, L: int, N: int, repeats: int = 15) -> dict:
     }
 
 
-def errors(kernel, reference, tensors) -> dict:
+def errors(kernel: Callable, reference: Callable, tensors: Sequence) -> dict:
     """Largest error of the log-density and largest relative error of a gradient, against float64."""
     import numpy as np
     import tensorflow as tf
@@ -141,7 +143,7 @@ def cost(K: int, L: int, N: int, repeats: int = 3) -> dict:
     return {"K": K, "L": L, "N": N, "seconds": seconds, "MiB": grown / 2**20}
 
 
-def problem(K: int, L: int, N: int):
+def problem(K: int, L: int, N: int) -> tuple:
     """Samples, means and log weights from standard normals, log-variances around 0."""
     import tensorflow as tf
 
@@ -179,7 +181,7 @@ def value_and_gradients(log_prob):
     return call
 
 
-def matrix_products(K: int, L: int, N: int):
+def matrix_products(K: int, L: int, N: int) -> tuple:
     """The three products that no form by matrix products can do without, in one compiled function."""
     import tensorflow as tf
 

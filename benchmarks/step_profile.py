@@ -12,6 +12,7 @@ import collections
 import pathlib
 import re
 import tempfile
+from typing import Any
 
 from benchmarks import harness, training_step
 
@@ -37,7 +38,11 @@ def main() -> None:
     if options.child:
         harness.write_json(options.child, measure(options.setting))
         return
-    results = {"machine": harness.machine(), "setting": options.setting, "onednn": {}}
+    results: dict[str, Any] = {
+        "machine": harness.machine(),
+        "setting": options.setting,
+        "onednn": {},
+    }
     print(results["machine"])
     for onednn in ("0", "1"):
         rows = harness.in_process("benchmarks.step_profile", onednn, f"--setting={options.setting}")
@@ -76,7 +81,8 @@ def _by_kind(record: bytes) -> tuple[collections.Counter, collections.Counter]:
     """Milliseconds and number of the operations of each kind in a profile."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-    times, counts = collections.Counter(), collections.Counter()
+    times: collections.Counter[str] = collections.Counter()
+    counts: collections.Counter[str] = collections.Counter()
     for plane in xplane_pb2.XSpace.FromString(record).planes:
         for line in plane.lines:
             for event in line.events:

@@ -11,13 +11,14 @@ times are medians of interleaved steps after a warm-up.
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks import harness
 
 _PLANE_WEIGHTS = {"beta_rec": 0.2, "beta_kl": 0.3, "beta_neg": 0.9, "responsibility_reg": 0.0}
 _IMAGE_WEIGHTS = {"beta_rec": 1.0, "beta_kl": 1.0, "beta_neg": 256.0, "responsibility_reg": 100.0}
 SETTINGS = {
-    # name: (shape, batch size, L, K, widths, weights of the objective)
+    # name: (shape, batch size, L, K, widths, loss weights)
     "plane": ((2,), 512, 2, 64, (256,) * 4, _PLANE_WEIGHTS),
     "fmnist": ((28, 28, 1), 128, 32, 100, (64, 128), _IMAGE_WEIGHTS),
     "cifar10": ((32, 32, 3), 32, 128, 100, (64, 128, 256), _IMAGE_WEIGHTS),
@@ -38,7 +39,7 @@ def main() -> None:
     if options.child:
         harness.write_json(options.child, measure(names))
         return
-    results = {"machine": harness.machine(), "onednn": {}}
+    results: dict[str, Any] = {"machine": harness.machine(), "onednn": {}}
     print(results["machine"])
     for onednn in ("0", "1"):
         rows = harness.in_process(
@@ -84,7 +85,7 @@ def measure(names: list[str]) -> list[dict]:
     return rows
 
 
-def step(kind: str, stage: str, setting) -> Callable:
+def step(kind: str, stage: str, setting: Any) -> Callable:
     """A function that runs one training step of a kind, as `fit` would."""
     import keras
     import numpy as np

@@ -50,22 +50,22 @@ class Upstream(NamedTuple):
 
     Attributes:
         log_prob: [N] gradient at the log-densities.
-        total: gradient at the responsibilities times `count`: [N, K], or [1, K] where it is the same for
+        total: gradient at the responsibilities times `divisor`: [N, K], or [1, K] where it is the same for
             every sample, as that of their mean is; None where there is none.
-        count: scalar that divides `total`, apart from it so that the division rounds in the type of use; 1
+        divisor: scalar that divides `total`, apart from it so that the division rounds in the type of use; 1
             when None.
     """
 
     log_prob: tf.Tensor
     total: tf.Tensor | None = None
-    count: tf.Tensor | None = None
+    divisor: tf.Tensor | None = None
 
     @property
     def responsibilities(self) -> tf.Tensor | None:
         """Gradient at the responsibilities, [N, K] or [1, K]; None where there is none."""
-        if self.count is None:
+        if self.total is None or self.divisor is None:
             return self.total
-        return self.total / tf.cast(self.count, self.total.dtype)
+        return self.total / tf.cast(self.divisor, self.total.dtype)
 
 
 def make_components(loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor) -> Components:

@@ -21,10 +21,11 @@ def analytic_gradient(
     only that one.
 
     Args:
-        plain: the differentiated function without own gradients, for second derivatives.
-        make_upstream: makes the gradients at the forward program's outputs of those at the function's.
-        inputs: z [N, L], loc [K, L], logvar [K, L], logits [K].
-        state: what the forward program gave.
+        plain: function that is differentiated, without gradients of its own, for second derivatives.
+        make_upstream: function that turns the gradients at the function's outputs into those at the forward
+            program's.
+        inputs: samples z [N, L] and parameters loc [K, L], logvar [K, L], logits [K].
+        state: result of the forward program.
         options: `form` and `jit_compile` of the programs.
 
     Returns:
@@ -51,9 +52,9 @@ def _differentiable_again(backward: Callable, plain: Callable, which: slice) -> 
     """Gives an analytic gradient, of (*inputs, *upstream), the derivatives of `plain`'s gradient.
 
     Args:
-        backward: the analytic gradient at the inputs that `which` selects.
+        backward: function that gives the analytic gradient at the inputs that `which` selects.
         plain: function of the inputs that TensorFlow can differentiate twice.
-        which: selects among the four inputs.
+        which: slice that selects among the four inputs.
     """
 
     def plain_backward(*arguments):

@@ -27,7 +27,7 @@ LARGEST_DIM = 4
 SAMPLE_BLOCK = 256
 
 
-class State(NamedTuple):
+class DirectState(NamedTuple):
     """What the backward programs need of the forward one.
 
     Attributes:
@@ -48,7 +48,7 @@ class State(NamedTuple):
         return self.terms / self.total
 
 
-def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
+def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> DirectState:
     """Log-density and score of z [N, L] under all K components; `dtype` is that of z."""
     joint = log_joint(z, components)  # [N, K]
     shift = tf.reduce_max(joint, axis=1)  # [N]
@@ -56,10 +56,10 @@ def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
     # A product with ones, because the compiler does not vectorise sums along rows.
     total = tf.matmul(terms, tf.ones_like(components.log_peak)[:, tf.newaxis])  # [N, 1]
     log_prob = add_in_float64(shift, tf.math.log(total[:, 0]), components.offset)
-    return State(log_prob, _weighted_pull(terms, z, components) / total, terms, total)
+    return DirectState(log_prob, _weighted_pull(terms, z, components) / total, terms, total)
 
 
-def mean_responsibilities(z: tf.Tensor, components: Components, state: State) -> tf.Tensor:
+def mean_responsibilities(z: tf.Tensor, components: Components, state: DirectState) -> tf.Tensor:
     """Mean [K] of the responsibilities over the samples.
 
     By products, and by blocks: one sum over all samples would lose digits in float32.
@@ -77,7 +77,9 @@ def mean_responsibilities(z: tf.Tensor, components: Components, state: State) ->
     return total[0] / tf.cast(num_samples, values.dtype)
 
 
-def grad_z(z: tf.Tensor, components: Components, state: State, upstream: Upstream) -> tf.Tensor:
+def grad_z(
+    z: tf.Tensor, components: Components, state: DirectState, upstream: Upstream
+) -> tf.Tensor:
     """Gradient [N, L] at the samples."""
     if upstream.total is None:
         return state.score * upstream.log_prob[:, tf.newaxis]
@@ -85,7 +87,7 @@ def grad_z(z: tf.Tensor, components: Components, state: State, upstream: Upstrea
 
 
 def grad_components(
-    z: tf.Tensor, components: Components, state: State, upstream: Upstream
+    z: tf.Tensor, components: Components, state: DirectState, upstream: Upstream
 ) -> ComponentsGradient:
     """Gradients at the components.
 
@@ -93,10 +95,10 @@ def grad_components(
     leave no more error than the weights have.
     """
     weight = grad_log_joint(state.responsibilities, upstream)
-    weight, z, *components = (tf.cast(part, tf.float64) for part in (weight, z, *components))
-    components = Components(*components)
-    centre = tf.reduce_mean(components.loc, axis=0)  # [L]
-    centred = components._replace(loc=components.loc - centre)
+    weight, z = tf.cast(weight, tf.float64), tf.cast(z, tf.float64)
+    wide = Components(*(tf.cast(part, tf.float64) for part in components))
+    centre = tf.reduce_mean(wide.loc, axis=0)  # [L]
+    centred = wide._replace(loc=wide.loc - centre)
     return expanded.grad_components(weight, z - centre, centred)
 
 
@@ -105,7 +107,7 @@ def rounding(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> estimates.Round
     return estimates.DIRECT_ROUNDING
 
 
-def largest_responsibility(state: State) -> tf.Tensor:
+def largest_responsibility(state: DirectState) -> tf.Tensor:
     """Each sample's largest responsibility [N]: the total is relative to its largest joint density."""
     return 1 / state.total[:, 0]
 

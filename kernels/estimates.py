@@ -33,7 +33,7 @@ class Rounding(NamedTuple):
     displacement: tf.Tensor | float
 
 
-# Of the direct form: a few roundings, and those of the distance; its differences are exact.
+# The direct form has a few roundings, and those of the distance; its differences are exact.
 DIRECT_ROUNDING = Rounding(8 * FLOAT32_ROUNDING, FLOAT32_ROUNDING, 0.0)
 
 
@@ -69,7 +69,7 @@ def components_error(gradient: ComponentsGradient, rounding: Rounding) -> tuple[
         rounding: relative error of a responsibility.
 
     Returns:
-        Scalars, of the gradients at the means, the log-variances and the log weights.
+        The norms of the errors at the means, the log-variances and the log weights, scalars.
     """
     relative = rounding.constant + rounding.per_distance * CONSIDERABLE_DISTANCE
     sizes = (gradient.loc_size, gradient.logvar_size, gradient.log_weight)
@@ -117,7 +117,7 @@ def samples_error(
     distance itself may be wrong by the displacement.
 
     Args:
-        upstream: gradients that arrive.
+        upstream: gradients at what the forward program gave.
         log_prob: [N] log-densities.
         largest: [N] each sample's largest responsibility.
         components: all K components.

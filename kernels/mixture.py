@@ -12,7 +12,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tf_sintrovae.kernels import expanded, programs
-from tf_sintrovae.kernels.components import Upstream
+from tf_sintrovae.kernels.components import Components, Upstream
 from tf_sintrovae.kernels.differentiation import analytic_gradient
 from tf_sintrovae.kernels.precision import run_at_safe_precision
 from tf_sintrovae.kernels.sampling import component_sample, sample, sample_components
@@ -28,7 +28,14 @@ __all__ = [
 ]
 
 
-def log_prob(z, loc, logvar, logits, *, jit_compile: bool = True) -> tf.Tensor:
+def log_prob(
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    jit_compile: bool = True,
+) -> tf.Tensor:
     """Log-density of the mixture, differentiable in every argument.
 
     Args:
@@ -36,10 +43,10 @@ def log_prob(z, loc, logvar, logits, *, jit_compile: bool = True) -> tf.Tensor:
         loc: [K, L] means.
         logvar: [K, L] log-variances.
         logits: [K] unnormalised log weights; -inf for a weight of zero.
-        jit_compile: compile with XLA, once for each shape; False where shapes vary all the time.
+        jit_compile: whether XLA compiles, once for each shape; False where shapes vary all the time.
 
     Returns:
-        [..., N] in nats.
+        The log-densities, [..., N] in nats.
     """
     z, *parameters = _convert(z, loc, logvar, logits)
     flat, batch_shape = _flatten(z)
@@ -47,13 +54,25 @@ def log_prob(z, loc, logvar, logits, *, jit_compile: bool = True) -> tf.Tensor:
     return tf.reshape(values, batch_shape)
 
 
-def responsibilities(z, loc, logvar, logits, *, jit_compile: bool = True) -> tf.Tensor:
+def responsibilities(
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    jit_compile: bool = True,
+) -> tf.Tensor:
     """Posterior probabilities p(k|z) [..., N, K] of the components; arguments as in `log_prob`."""
     return log_prob_and_responsibilities(z, loc, logvar, logits, jit_compile=jit_compile)[1]
 
 
 def log_prob_and_responsibilities(
-    z, loc, logvar, logits, *, jit_compile: bool = True
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    jit_compile: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Log-density [..., N] and responsibilities [..., N, K]; arguments as in `log_prob`."""
     z, *parameters = _convert(z, loc, logvar, logits)
@@ -64,14 +83,20 @@ def log_prob_and_responsibilities(
 
 
 def log_prob_and_mean_responsibilities(
-    z, loc, logvar, logits, *, mean_gradient: bool = True, jit_compile: bool = True
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    mean_gradient: bool = True,
+    jit_compile: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Log-density [..., N] and the mean over N of the responsibilities [..., K].
 
     Differentiable in both; large problems never hold the responsibilities. Arguments as in `log_prob`, and:
 
     Args:
-        mean_gradient: False for a mean that is only looked at: it carries no gradient, and costs none.
+        mean_gradient: whether the mean carries a gradient; without, it costs none.
     """
     z, *parameters = _convert(z, loc, logvar, logits)
     function = _log_prob_and_mean_responsibilities(mean_gradient, jit_compile)
@@ -127,10 +152,12 @@ def _spread_mean(grad_log_prob: tf.Tensor, grad_mean: tf.Tensor) -> Upstream:
     return Upstream(grad_log_prob, grad_mean[tf.newaxis], tf.shape(grad_log_prob)[0])
 
 
-def _plain(z, loc, logvar, logits) -> tuple[tf.Tensor, tf.Tensor]:
+def _plain(
+    z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The formula without own gradients: log-density [N] and responsibilities [N, K]."""
 
-    def run(typed_z, components):
+    def run(typed_z: tf.Tensor, components: Components) -> tuple[tf.Tensor, tf.Tensor]:
         joint = expanded.log_joint(typed_z, components)  # [N, K]
         density = tf.reduce_logsumexp(joint, axis=1) + tf.cast(components.offset, joint.dtype)
         values = tf.nn.softmax(joint)
@@ -139,16 +166,16 @@ def _plain(z, loc, logvar, logits) -> tuple[tf.Tensor, tf.Tensor]:
     return run_at_safe_precision(run, z, loc, logvar, logits)
 
 
-def _plain_log_prob(*inputs) -> tuple[tf.Tensor]:
+def _plain_log_prob(*inputs: tf.Tensor) -> tuple[tf.Tensor]:
     return _plain(*inputs)[:1]
 
 
-def _plain_mean(*inputs) -> tuple[tf.Tensor, tf.Tensor]:
+def _plain_mean(*inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     density, values = _plain(*inputs)
     return density, tf.reduce_mean(values, axis=0)
 
 
-def _convert(z, *parameters) -> list[tf.Tensor]:
+def _convert(z: tf.Tensor, *parameters: tf.Tensor) -> list[tf.Tensor]:
     """Converts to one floating type, float32 at least, and checks that the shapes fit."""
     z = tf.convert_to_tensor(z)
     tensors = [z, *(tf.convert_to_tensor(parameter) for parameter in parameters)]
@@ -160,7 +187,9 @@ def _convert(z, *parameters) -> list[tf.Tensor]:
     ]
 
 
-def _merge_shapes(z, loc, logvar, logits) -> tuple[tf.TensorShape, ...]:
+def _merge_shapes(
+    z: tf.TensorShape, loc: tf.TensorShape, logvar: tf.TensorShape, logits: tf.TensorShape
+) -> tuple[tf.TensorShape, ...]:
     """The arguments' shapes, each with what the others tell of it."""
     try:
         components = loc.merge_with(logvar).with_rank(2)  # [K, L]

@@ -9,6 +9,7 @@ not guard the forward program of few dimensions (`direct`).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -25,7 +26,7 @@ def run_at_safe_precision(
     loc: tf.Tensor,
     logvar: tf.Tensor,
     logits: tf.Tensor,
-):
+) -> Any:
     """Calls `function(z, components)` with centred arguments in a type that is wide enough.
 
     Args:

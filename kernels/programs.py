@@ -6,8 +6,8 @@ responsibilities between the programs, and large ones make them again by blocks.
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -15,9 +15,9 @@ from tf_sintrovae.kernels import direct, estimates, resident, streamed
 from tf_sintrovae.kernels.components import ComponentsGradient, Upstream, make_components
 from tf_sintrovae.kernels.precision import centre, is_conditional, run_at_safe_precision
 
-FORMS = {"direct": direct, "resident": resident, "streamed": streamed}
+FORMS: dict[str, Any] = {"direct": direct, "resident": resident, "streamed": streamed}
 FormName = Literal["direct", "resident", "streamed"]
-State = direct.State | resident.State | streamed.State
+State = direct.DirectState | resident.ResidentState | streamed.StreamedState
 
 # Responsibilities kept for the backward program: up to 64 MiB in float32. Above, blocks.
 RESIDENT_LIMIT = 2**24
@@ -34,7 +34,7 @@ def compile_program(function: Callable) -> Callable:
     jitted = tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
-    def call(*args, form: FormName, jit_compile: bool):
+    def call(*args: Any, form: FormName, jit_compile: bool) -> Any:
         args = tf.nest.map_structure(lambda t: None if t is None else tf.stop_gradient(t), args)
         return (jitted if jit_compile else function)(*args, form=form)
 
@@ -63,14 +63,26 @@ def is_large(z: tf.Tensor, loc: tf.Tensor) -> bool:
 
 
 @compile_program
-def forward(z, loc, logvar, logits, *, form: FormName) -> State:
+def forward(
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    form: FormName,
+) -> State:
     """Log-density of z [N, L], with what the other programs need."""
     return _run(form, lambda *typed: FORMS[form].forward(*typed, z.dtype), z, loc, logvar, logits)
 
 
 @compile_program
 def forward_and_mean_responsibilities(
-    z, loc, logvar, logits, *, form: FormName
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    form: FormName,
 ) -> tuple[State, tf.Tensor]:
     """`forward`, and the mean [K] of the responsibilities over the N samples."""
     state = forward(z, loc, logvar, logits, form=form, jit_compile=False)
@@ -83,7 +95,16 @@ def forward_and_mean_responsibilities(
 
 
 @compile_program
-def grad_z(z, loc, logvar, logits, state: State, upstream: Upstream, *, form: FormName):
+def grad_z(
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    state: State,
+    upstream: Upstream,
+    *,
+    form: FormName,
+) -> tf.Tensor:
     """Gradient [N, L] at z.
 
     Made of what the forward program found; where the components' pulls nearly cancel on all samples, once
@@ -124,7 +145,16 @@ def grad_z(z, loc, logvar, logits, state: State, upstream: Upstream, *, form: Fo
 
 
 @compile_program
-def grad_parameters(z, loc, logvar, logits, state: State, upstream: Upstream, *, form: FormName):
+def grad_parameters(
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    state: State,
+    upstream: Upstream,
+    *,
+    form: FormName,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Gradients at loc [K, L], logvar [K, L] and logits [K]; arguments as in `grad_z`.
 
     Made of what the forward program found; where these sums nearly cancel, or have terms of both signs, whose
@@ -152,7 +182,13 @@ def grad_parameters(z, loc, logvar, logits, state: State, upstream: Upstream, *,
     return _choose(z, quick, exact, is_accurate, lambda g: _with_logits(g, logits, z.dtype))
 
 
-def _choose(z, quick, exact, is_accurate, finish=lambda gradient: gradient):
+def _choose(
+    z: tf.Tensor,
+    quick: Callable[[], Any],
+    exact: Callable[[], Any],
+    is_accurate: Callable[[Any], tf.Tensor],
+    finish: Callable[[Any], Any] = lambda gradient: gradient,
+) -> Any:
     """The quick gradient, finished, where it is accurate, else the exact one."""
     if z.dtype == tf.float32 and not is_conditional(z):
         return exact()
@@ -162,14 +198,23 @@ def _choose(z, quick, exact, is_accurate, finish=lambda gradient: gradient):
     return tf.cond(is_accurate(gradient), lambda: finish(gradient), exact)
 
 
-def _run(form: FormName, function: Callable, z, loc, logvar, logits):
+def _run(
+    form: FormName,
+    function: Callable,
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+) -> Any:
     """Calls `function(z, components)` in a type that is wide enough for the form."""
     if FORMS[form].EXPANDS:
         return run_at_safe_precision(function, z, loc, logvar, logits)
     return function(z, make_components(loc, logvar, logits))
 
 
-def _in_float64(form: FormName, z, parameters, upstream: Upstream) -> tuple:
+def _in_float64(
+    form: FormName, z: tf.Tensor, parameters: Sequence[tf.Tensor], upstream: Upstream
+) -> tuple:
     """Arguments of a form's gradients, made from the start in float64."""
     z, components = centre(tf.float64, z, *parameters)
     state = FORMS[form].forward(z, components, tf.float64)

@@ -1,8 +1,8 @@
 """The form by matrix products, its responsibilities [N, K] kept from the forward to the backward program.
 
-A form is a file with the same names: `EXPANDS`, `State`, `forward`, `mean_responsibilities`, `grad_z`,
-`grad_components`, and `rounding` and `largest_responsibility` for the estimates of `estimates`. `programs`
-compiles them, and chooses the type of their arguments.
+A form is a file with a type of state and the same names: `EXPANDS`, `forward`, `mean_responsibilities`,
+`grad_z`, `grad_components`, and `rounding` and `largest_responsibility` for the estimates of `estimates`.
+`programs` compiles them, and chooses the type of their arguments.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from tf_sintrovae.kernels.components import (
 EXPANDS = True
 
 
-class State(NamedTuple):
+class ResidentState(NamedTuple):
     """What the backward programs need of the forward one.
 
     Attributes:
@@ -36,7 +36,7 @@ class State(NamedTuple):
     log_total: tf.Tensor
 
 
-def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
+def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> ResidentState:
     """Log-densities and responsibilities.
 
     Args:
@@ -50,21 +50,23 @@ def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
     total = tf.reduce_sum(terms, axis=1)  # [N]
     log_total = tf.math.log(total)
     log_prob = add_in_float64(shift, log_total, components.offset)
-    return State(log_prob, terms / total[:, tf.newaxis], log_total)
+    return ResidentState(log_prob, terms / total[:, tf.newaxis], log_total)
 
 
-def mean_responsibilities(z: tf.Tensor, components: Components, state: State) -> tf.Tensor:
+def mean_responsibilities(z: tf.Tensor, components: Components, state: ResidentState) -> tf.Tensor:
     """Mean [K] of the responsibilities over the samples."""
     return tf.reduce_mean(state.responsibilities, axis=0)
 
 
-def grad_z(z: tf.Tensor, components: Components, state: State, upstream: Upstream) -> tf.Tensor:
+def grad_z(
+    z: tf.Tensor, components: Components, state: ResidentState, upstream: Upstream
+) -> tf.Tensor:
     """Gradient [N, L] at the samples, of the type of z."""
     return expanded.grad_z(_weight(z, state, upstream), z, components)
 
 
 def grad_components(
-    z: tf.Tensor, components: Components, state: State, upstream: Upstream
+    z: tf.Tensor, components: Components, state: ResidentState, upstream: Upstream
 ) -> ComponentsGradient:
     """Gradients at the components, of the type of z."""
     return expanded.grad_components(_weight(z, state, upstream), z, components)
@@ -75,10 +77,10 @@ def rounding(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> estimates.Round
     return estimates.expanded_rounding(z, loc, logvar)
 
 
-def largest_responsibility(state: State) -> tf.Tensor:
+def largest_responsibility(state: ResidentState) -> tf.Tensor:
     """Each sample's largest responsibility [N]: the total is relative to its largest joint density."""
     return tf.exp(-state.log_total)
 
 
-def _weight(z: tf.Tensor, state: State, upstream: Upstream) -> tf.Tensor:
+def _weight(z: tf.Tensor, state: ResidentState, upstream: Upstream) -> tf.Tensor:
     return tf.cast(grad_log_joint(state.responsibilities, upstream), z.dtype)  # [N, K]

@@ -1,10 +1,16 @@
 """Samples of a mixture of diagonal Gaussians that touch only the drawn components."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 
 def sample(
-    num_samples, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor, seed
+    num_samples: int | tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    seed: tf.Tensor | Sequence[int],
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws from the mixture: an index by its weight, then noise within that component.
 
@@ -12,14 +18,14 @@ def sample(
     eagerly, in graphs and under XLA.
 
     Args:
-        num_samples: N, an integer or an integer scalar tensor.
+        num_samples: number of samples, N, an integer or an integer scalar tensor.
         loc: [K, L] means.
         logvar: [K, L] log-variances.
         logits: [K] unnormalised log weights; -inf for a weight of zero.
         seed: pair of integers.
 
     Returns:
-        z [N, L] and the components [N] int32 that they came from.
+        The samples z [N, L] and the components [N] int32 that they came from.
     """
     loc = tf.convert_to_tensor(loc)
     logvar = tf.cast(logvar, loc.dtype)
@@ -31,7 +37,9 @@ def sample(
     return component_sample(component, tf.cast(noise, loc.dtype), loc, logvar), component
 
 
-def uniform(shape, seed) -> tf.Tensor:
+def uniform(
+    shape: tf.Tensor | Sequence[int | tf.Tensor], seed: tf.Tensor | Sequence[int]
+) -> tf.Tensor:
     """float64 uniforms strictly inside (0, 1), of 52 bits.
 
     Made of Philox's integers, which are the same eagerly, in graphs and under XLA; TensorFlow's own
@@ -50,11 +58,11 @@ def sample_components(uniform: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Components by the inverse of the cumulative weights: O(N log K), no [N, K] array.
 
     Args:
-        uniform: [N] in [0, 1).
+        uniform: [N] uniform numbers in [0, 1).
         logits: [K] unnormalised log weights; a component of weight zero is never returned.
 
     Returns:
-        [N] int32 indices.
+        The indices of the components, [N] int32.
     """
     weights = tf.nn.softmax(tf.cast(logits, tf.float64))  # [K]
     cumulative = tf.cumsum(weights)
@@ -81,7 +89,7 @@ def component_sample(
         logvar: [K, L] log-variances.
 
     Returns:
-        z [N, L].
+        The samples z [N, L].
     """
     scale = tf.exp(0.5 * tf.gather(logvar, component))  # [N, L]
     return tf.gather(loc, component) + scale * eps

@@ -6,6 +6,7 @@ responsibilities makes them again from the normaliser that was found. Samples ar
 infinity, components with a weight of zero: both then have responsibilities of zero.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -24,7 +25,7 @@ SAMPLE_BLOCK = 512
 COMPONENT_BLOCK = 2048
 
 
-class State(NamedTuple):
+class StreamedState(NamedTuple):
     """What the backward programs need of the forward one.
 
     The normaliser log p(z) = shift + log_total is kept apart, so that neither part rounds the other away.
@@ -40,7 +41,7 @@ class State(NamedTuple):
     log_total: tf.Tensor
 
 
-def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
+def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> StreamedState:
     """Log-densities, by online log-sum-exp.
 
     Args:
@@ -66,17 +67,17 @@ def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> State:
     blocks_of_samples = _cut(z, SAMPLE_BLOCK)
     normalisers = tf.map_fn(normalise, blocks_of_samples, fn_output_signature=(tf.float64, dtype))
     shift, log_total = (_join(part, z) for part in normalisers)
-    return State(add_in_float64(shift, log_total, components.offset), shift, log_total)
+    return StreamedState(add_in_float64(shift, log_total, components.offset), shift, log_total)
 
 
-def mean_responsibilities(z: tf.Tensor, components: Components, state: State) -> tf.Tensor:
+def mean_responsibilities(z: tf.Tensor, components: Components, state: StreamedState) -> tf.Tensor:
     """Mean [K] of the responsibilities over the samples, of the type of `state.log_total`."""
     samples = _sample_blocks(z, state)
     dtype = state.log_total.dtype
 
     def sum_over_samples(block):
         def add(total, sample_block):
-            values = _responsibilities(*sample_block, _block_of(components, block))  # [n, k]
+            values = _responsibilities(sample_block, _block_of(components, block))  # [n, k]
             return total + tf.reduce_sum(values, axis=0)
 
         return tf.foldl(add, samples, tf.zeros_like(block[-1], dtype))
@@ -85,7 +86,9 @@ def mean_responsibilities(z: tf.Tensor, components: Components, state: State) ->
     return _join(total, components.loc) / tf.cast(tf.shape(z)[0], dtype)
 
 
-def grad_z(z: tf.Tensor, components: Components, state: State, upstream: Upstream) -> tf.Tensor:
+def grad_z(
+    z: tf.Tensor, components: Components, state: StreamedState, upstream: Upstream
+) -> tf.Tensor:
     """Gradient [N, L] at the samples, of the type of z."""
     sample_factor, component_factor = _weight_factors(z, components, state, upstream)
     blocks = (*_component_blocks(components), _cut(component_factor, COMPONENT_BLOCK))
@@ -107,7 +110,7 @@ def grad_z(z: tf.Tensor, components: Components, state: State, upstream: Upstrea
 
 
 def grad_components(
-    z: tf.Tensor, components: Components, state: State, upstream: Upstream
+    z: tf.Tensor, components: Components, state: StreamedState, upstream: Upstream
 ) -> ComponentsGradient:
     """Gradients at the components, of the type of z."""
     sample_factor, component_factor = _weight_factors(z, components, state, upstream)
@@ -137,30 +140,35 @@ def rounding(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> estimates.Round
     return estimates.expanded_rounding(z, loc, logvar)
 
 
-def largest_responsibility(state: State) -> tf.Tensor:
+def largest_responsibility(state: StreamedState) -> tf.Tensor:
     """Each sample's largest responsibility [N]: the total is relative to its largest joint density."""
     return tf.exp(-state.log_total)
 
 
-def _weight_factors(z, components: Components, state: State, upstream: Upstream):
+def _weight_factors(
+    z: tf.Tensor, components: Components, state: StreamedState, upstream: Upstream
+) -> tuple[tf.Tensor, tf.Tensor]:
     """The gradient at the joint log-densities as factors of samples [N] and components [K].
 
     It is a responsibility times their sum. The gradient at the responsibilities must be [1, K].
     """
-    if upstream.total is None:
+    values = upstream.responsibilities
+    if values is None:
         return upstream.log_prob, tf.zeros_like(components.log_peak, upstream.log_prob.dtype)
-    share = upstream.responsibilities[0]
+    share = values[0]
     return upstream.log_prob - _expectation(z, components, state, share), share
 
 
-def _expectation(z, components: Components, state: State, value: tf.Tensor) -> tf.Tensor:
+def _expectation(
+    z: tf.Tensor, components: Components, state: StreamedState, value: tf.Tensor
+) -> tf.Tensor:
     """Expectation [N] of a value [K] of the components under each sample's responsibilities."""
     blocks = (*_component_blocks(components), _cut(value, COMPONENT_BLOCK))
 
     def expect(sample_block):
         def add(total, block):
             *block, block_value = block
-            values = _responsibilities(*sample_block, _block_of(components, block))
+            values = _responsibilities(sample_block, _block_of(components, block))
             return total + tf.linalg.matvec(values, block_value)
 
         return tf.foldl(add, blocks, tf.zeros_like(sample_block[-1]))
@@ -169,15 +177,22 @@ def _expectation(z, components: Components, state: State, value: tf.Tensor) -> t
     return _join(result, z)
 
 
-def _responsibilities(z, shift, log_total, components: Components) -> tf.Tensor:
+def _responsibilities(sample_block: Sequence[tf.Tensor], components: Components) -> tf.Tensor:
+    """Responsibilities [n, k] of a block of samples."""
+    z, shift, log_total = sample_block
     joint = expanded.log_joint(z, components)  # [n, k]
     relative = tf.cast(joint - tf.cast(shift, z.dtype)[:, tf.newaxis], log_total.dtype)
     return tf.exp(relative - log_total[:, tf.newaxis])
 
 
-def _weight(sample_block, components: Components, sample_factor, component_factor) -> tf.Tensor:
+def _weight(
+    sample_block: Sequence[tf.Tensor],
+    components: Components,
+    sample_factor: tf.Tensor,
+    component_factor: tf.Tensor,
+) -> tf.Tensor:
     """Responsibility times (sample_factor + component_factor): [n, k] of the components' type."""
-    values = _responsibilities(*sample_block, components)
+    values = _responsibilities(sample_block, components)
     weight = values * (sample_factor[:, tf.newaxis] + component_factor)
     return tf.cast(weight, components.loc.dtype)
 
@@ -191,12 +206,13 @@ def _component_blocks(components: Components) -> tuple[tf.Tensor, ...]:
     )
 
 
-def _block_of(components: Components, block) -> Components:
+def _block_of(components: Components, block: Sequence[tf.Tensor]) -> Components:
     """One of those blocks, with the offset of all components."""
-    return Components(*block, components.offset)
+    loc, logvar, log_peak = block
+    return Components(loc, logvar, log_peak, components.offset)
 
 
-def _sample_blocks(z, state: State):
+def _sample_blocks(z: tf.Tensor, state: StreamedState) -> tuple[tf.Tensor, ...]:
     return (
         _cut(z, SAMPLE_BLOCK),
         _cut(state.shift, SAMPLE_BLOCK),

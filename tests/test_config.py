@@ -10,7 +10,7 @@ from absl import flags
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_sintrovae import config, flag_files
+from tf_sintrovae import config, flag_files, setting_fields
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
 
@@ -21,7 +21,7 @@ def parse(*arguments):
     """The settings that a command line gives, by a set of flags of its own."""
     values = flags.FlagValues()
     config.define_flags(values)
-    values(["main", *flag_files.expanded(arguments)])
+    values(["main", *flag_files.expand(arguments)])
     return config.from_flags(values)
 
 
@@ -173,7 +173,7 @@ def test_impossible_values_are_named(changes, message):
 class Named:
     """Settings with a list of texts."""
 
-    names: tuple[str, ...] = config._setting((), "names")
+    names: tuple[str, ...] = setting_fields.setting((), "names")
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ class Named:
 )
 def test_lists_of_texts_are_checked(value):
     (field,) = dataclasses.fields(Named)
-    config._check_field(field, ("a", "knn5"))
+    setting_fields.check(field, ("a", "knn5"))
     with pytest.raises(UserError, match=r"^names"):
-        config._check_field(field, value)
+        setting_fields.check(field, value)
 
 
 @pytest.mark.parametrize(

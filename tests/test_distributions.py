@@ -77,14 +77,14 @@ def test_gradients_reach_every_parameter(problem):
     wanted = problems.gradients(lambda *p: problems.tfp_mixture(*p).log_prob(z), parameters, 1.0)
     for a, w in zip(actual, wanted, strict=True):
         np.testing.assert_allclose(a, w, rtol=1e-10, atol=1e-10)
-    of_loc, of_logvar = problems.gradients(
+    grad_loc, grad_logvar = problems.gradients(
         lambda loc, logvar: DiagonalGaussianMixture(loc, logvar, parameters[2]).sample(
             9, seed=(0, 0)
         ),
         parameters[:2],
         1.0,
     )
-    assert np.any(of_loc) and np.any(of_logvar)
+    assert np.any(grad_loc) and np.any(grad_logvar)
 
 
 def test_parameters_and_copy(pair, problem):

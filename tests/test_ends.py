@@ -83,7 +83,7 @@ def test_signals_after_training_lose_nothing(finished, tmp_path, part, name):
 def run(folder):
     """The run as the command does it, in this process."""
     settings = config.Config(**vars(TINY) | PLANE | {"workdir": str(folder), "export": True})
-    with workdir.opened(settings) as opened:
+    with workdir.open_workdir(settings) as opened:
         main.run(settings, opened)
 
 

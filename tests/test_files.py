@@ -108,7 +108,7 @@ def killed_swap(folder, at: int) -> None:
         "    calls.append(paths); rename(*paths)\n"
         "os.rename = counted\n"
         "folder = pathlib.Path(sys.argv[1])\n"
-        "new = files.temporary_of(folder / 'model')\n"
+        "new = files.temporary_path(folder / 'model')\n"
         "os.replace(folder / 'new', new)\n"
         "files.replace_folder(new, folder / 'model')\n"
     )

@@ -11,7 +11,7 @@ from absl import flags
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_sintrovae import config, flag_files
+from tf_sintrovae import config, flag_files, setting_fields
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
 
@@ -31,7 +31,7 @@ def parse(arguments) -> Config:
     """The settings that a command line gives, as the command makes them."""
     values = flags.FlagValues()
     config.define_flags(values)
-    left = values(["main", *flag_files.expanded(arguments)])
+    left = values(["main", *flag_files.expand(arguments)])
     if len(left) > 1:
         raise UserError(f"stray arguments: {left[1:]}")
     return config.from_flags(values)
@@ -89,7 +89,7 @@ def _text_of(number) -> str:
 
 def sensible(field):
     """Values of a setting, most of which are right."""
-    _, kind = config._kind(field)
+    _, kind = setting_fields.kind_of(field)
     if field.metadata["choices"]:
         return st.sampled_from(field.metadata["choices"])
     return {

@@ -38,7 +38,7 @@ QUICK = {
 def run(folder, **settings):
     """Runs main's work in this process."""
     config = Config(workdir=str(folder), **(QUICK | settings))
-    with workdir.opened(config) as opened:
+    with workdir.open_workdir(config) as opened:
         main.run(config, opened)
 
 
@@ -64,7 +64,7 @@ def test_the_command_says_so_on_one_line_and_can_be_given_again(tmp_path):
     assert_one_clear_line(done, "num_components=1438", "1437")
     assert done.seconds < 20
     config = Config(dataset="digits", workdir=str(tmp_path / "run"))
-    with workdir.opened(config):
+    with workdir.open_workdir(config):
         pass
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_sintrovae.normalization import FusedBatchNormalization, normalized
+from tf_sintrovae.normalization import FusedBatchNormalization, normalize_batch
 
 
 def example(seed=0, shape=(8, 6, 6, 5)):
@@ -65,7 +65,7 @@ def test_gradients_keep_six_digits_of_float64():
         return tape.gradient(total, inputs)
 
     wanted = gradients(plain, tf.float64)
-    actual = gradients(lambda *a: normalized(*a, epsilon=1e-5)[0], tf.float32)
+    actual = gradients(lambda *a: normalize_batch(*a, epsilon=1e-5)[0], tf.float32)
     for a, w in zip(actual, (g.numpy() for g in wanted), strict=True):
         assert np.max(np.abs(a - w)) < 5e-6 * np.max(np.abs(w))
 

@@ -32,7 +32,7 @@ def blobs(size, count=200, seed=0):
 def run(folder, path, **changes):
     """Runs the whole command on a file."""
     config = dataclasses.replace(QUICK, workdir=str(folder), data_dir=str(path), **changes)
-    with workdir.opened(config) as opened:
+    with workdir.open_workdir(config) as opened:
         main.run(config, opened)
 
 
@@ -84,7 +84,7 @@ def test_measures_of_a_plane_of_ones_own():
 def test_arrays_train_as_the_page_on_data_says(tmp_path):
     source = ArraySource("mine", *held_out(*blobs(3)))
     config = dataclasses.replace(QUICK, workdir=str(tmp_path))
-    with workdir.opened(config) as opened:
+    with workdir.open_workdir(config) as opened:
         model = loop.train(config, source, opened)
     assert int(model.step.numpy()) == 6
     assert model(source.examples("test").x).shape == (20, 3)

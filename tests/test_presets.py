@@ -44,7 +44,7 @@ def hint(shape, *arguments):
     """What is said about a command line and the shape of an example."""
     values = flags.FlagValues()
     config.define_flags(values)
-    values(["main", *flag_files.expanded(arguments)])
+    values(["main", *flag_files.expand(arguments)])
     return presets.hint(config.from_flags(values), shape, config.open_settings(values))
 
 
@@ -84,7 +84,10 @@ def test_the_hint_is_printed_by_a_run_that_needs_it(tmp_path, capsys):
         used = Config(
             dataset="8gaussians", workdir=str(tmp_path), latent_dim=2, steps_per_execution=3
         )
-        with workdir.opened(used) as folder, pytest.raises(UserError, match="steps_per_execution"):
+        with (
+            workdir.open_workdir(used) as folder,
+            pytest.raises(UserError, match="steps_per_execution"),
+        ):
             names = {field.name for field in dataclasses.fields(Config)} - {*given, "latent_dim"}
             main.run(used, folder, names)
         assert capsys.readouterr().out.count("--preset=8gaussians: ") == said

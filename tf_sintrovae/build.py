@@ -8,6 +8,7 @@ from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.network_checks import has_batch_norm
 from tf_sintrovae.priors import (
     MixturePrior,
     Prior,
@@ -25,28 +26,16 @@ def build_model(
     """The compiled model of a run, at its initial weights; call it inside the strategy's scope.
 
     Args:
-        config: the settings.
-        source: the data set; the VampPrior's pseudo-inputs start at training examples.
-        jit_compile: compile the training step with XLA.
-        num_replicas: batch norm is synchronised between several.
+        config: settings of the run.
+        source: data set of the run; the VampPrior's pseudo-inputs start at training examples.
+        jit_compile: whether XLA compiles the training step.
+        num_replicas: number of replicas; batch norm is synchronised between several.
 
     Raises:
         UserError: an image size that the networks cannot halve, too few examples for the components, or more
             than the machine's memory.
     """
-    widths = config.widths or networks.default_widths(source.shape)
-    memory.check_size(config, source.shape, widths)
-    try:
-        encoder, decoder = networks.build_networks(
-            source.shape,
-            config.latent_dim,
-            widths,
-            config.seed,
-            synchronized=num_replicas > 1,
-            dtype=_policy(config),
-        )
-    except ValueError as error:
-        raise UserError(f"data set {source.name}: {error}") from error
+    encoder, decoder = _build_networks(config, source, synchronized=num_replicas > 1)
     model = SoftIntroVAE(
         encoder,
         decoder,
@@ -55,7 +44,7 @@ def build_model(
         num_mc_samples=config.num_mc_samples,
         prior_player=config.prior_player,
         seed=config.seed,
-        joint_batches=not source.is_image,  # the networks for points have no batch norm
+        joint_batches=not (has_batch_norm(encoder) or has_batch_norm(decoder)),
     )
     model.compile(
         *[_optimizer(config, rate) for rate in learning_rates(config)],
@@ -87,6 +76,25 @@ def build_prior(config: Config, source: Source) -> Prior:
         dtype=_PRIOR_DTYPE,
     )
     return WarmStartedMixturePrior(vamp, mixture)
+
+
+def _build_networks(
+    config: Config, source: Source, synchronized: bool
+) -> tuple[keras.Model, keras.Model]:
+    """Encoder and decoder for the data set, in the settings' widths and precision."""
+    widths = config.widths or networks.default_widths(source.shape)
+    memory.check_size(config, source.shape, widths)
+    try:
+        return networks.build_networks(
+            source.shape,
+            config.latent_dim,
+            widths,
+            config.seed,
+            synchronized=synchronized,
+            dtype=_policy(config),
+        )
+    except ValueError as error:
+        raise UserError(f"data set {source.name}: {error}") from error
 
 
 def _policy(config: Config) -> str:

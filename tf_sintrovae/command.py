@@ -5,15 +5,16 @@ import logging
 import os
 import signal
 import sys
+import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import absl.logging
 from absl import app, flags
-from absl import logging as absl_logging
 
 from tf_sintrovae import files, flag_files
 from tf_sintrovae.errors import UserError
 
-INCOMPLETE_EXIT_CODE = 3  # what was asked for is there, but for measures or pictures that failed
+INCOMPLETE_EXIT_CODE = 3  # what was asked for is there, but for metrics or figures that failed
 INTERRUPTED = 130  # by Ctrl-C, as a shell reports it, or by SIGTERM
 
 
@@ -21,8 +22,8 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
     """Parses the flags, refuses stray arguments, and runs `main`; never returns.
 
     Args:
-        main: the command, which takes its settings from the parsed flags.
-        argv: program name and arguments; the process's own when None.
+        main: function that is the command, and takes its settings from the parsed flags.
+        argv: program name and arguments; those of the process when None.
 
     Raises:
         SystemExit: code 0 on success, 2 after a `UserError`, a flag that cannot be parsed, a full disk or
@@ -30,7 +31,7 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
             docs/evaluation.md.
     """
 
-    def guarded(arguments: Sequence[str]) -> None:
+    def run_main(arguments: Sequence[str]) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
         try:
             if len(arguments) > 1:
@@ -44,7 +45,7 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:  # outside training, which saves and ends by itself
             sys.exit(_report(UserError("interrupted"), INTERRUPTED))
 
-    app.run(guarded, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
+    app.run(run_main, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
 
 
 def end_incomplete(failed: Iterable[str]) -> None:
@@ -61,7 +62,7 @@ def quieten_tensorflow() -> None:
     To be called before TensorFlow is imported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    absl_logging.set_verbosity(absl_logging.WARNING)
+    absl.logging.set_verbosity(absl.logging.WARNING)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("tf_sintrovae")
@@ -75,14 +76,14 @@ def import_tensorflow() -> None:
 
     `TF_CPP_MIN_LOG_LEVEL` has no power over them. A value below 2 shows them, in case that an import fails.
     """
-    with _muted_stderr() if os.environ["TF_CPP_MIN_LOG_LEVEL"] >= "2" else contextlib.nullcontext():
+    with _mute_stderr() if os.environ["TF_CPP_MIN_LOG_LEVEL"] >= "2" else contextlib.nullcontext():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
 
 
 @contextlib.contextmanager
-def _muted_stderr() -> Iterator[None]:
+def _mute_stderr() -> Iterator[None]:
     """Discards what is written to file descriptor 2; exceptions pass."""
     sys.stderr.flush()
     kept = os.dup(2)
@@ -95,7 +96,7 @@ def _muted_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def _interrupt(number, frame):
+def _interrupt(number: int, frame: types.FrameType | None) -> None:
     """SIGTERM does what Ctrl-C does: what was begun is removed, what is complete stays."""
     raise KeyboardInterrupt
 
@@ -117,7 +118,7 @@ def _memory_errors() -> Iterator[None]:
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS([argv[0], *flag_files.expanded(argv[1:])])
+        return flags.FLAGS([argv[0], *flag_files.expand(argv[1:])])
     except (flags.Error, UserError) as error:
         sys.exit(_report(error))
 

@@ -1,12 +1,10 @@
 """The mixture prior as a TFP distribution whose densities and samples come from the kernels."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 from tensorflow_probability.python.internal import parameter_properties, samplers
 
 from tf_sintrovae.kernels import mixture
-
-tfd = tfp.distributions
 
 
 class DiagonalGaussianMixture(tfd.MixtureSameFamily):
@@ -19,16 +17,16 @@ class DiagonalGaussianMixture(tfd.MixtureSameFamily):
         loc: [K, L] means.
         logvar: [K, L] log-variances.
         logits: [K] unnormalised log weights; -inf for a weight of zero.
-        validate_args: as in every TFP distribution.
-        allow_nan_stats: as in every TFP distribution.
-        name: as in every TFP distribution.
+        validate_args: whether TFP checks arguments when it runs.
+        allow_nan_stats: whether TFP returns NaN for statistics that are not defined.
+        name: name of the distribution's operations.
     """
 
     def __init__(
         self,
-        loc,
-        logvar,
-        logits,
+        loc: tf.Tensor,
+        logvar: tf.Tensor,
+        logits: tf.Tensor,
         validate_args: bool = False,
         allow_nan_stats: bool = True,
         name: str = "DiagonalGaussianMixture",
@@ -70,27 +68,29 @@ class DiagonalGaussianMixture(tfd.MixtureSameFamily):
         """[K] unnormalised log weights."""
         return self._logits
 
-    def _arguments(self):
+    def _arguments(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return self._loc, self._logvar, self._logits
 
     def _log_prob(self, z):
         return _with_sample_axis(mixture.log_prob, z, *self._arguments())
 
     def log_prob_and_mean_responsibilities(
-        self, z, mean_gradient: bool = True
+        self, z: tf.Tensor, mean_gradient: bool = True
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Log-density [..., N] of z [..., N, L] and the mean over N of its responsibilities [..., K].
 
         Args:
-            z: samples.
-            mean_gradient: False for a mean that carries no gradient, and costs none.
+            z: [..., N, L] samples.
+            mean_gradient: whether the mean carries a gradient; without, it costs none.
         """
         z = tf.convert_to_tensor(z, self.dtype)
         return mixture.log_prob_and_mean_responsibilities(
             z, *self._arguments(), mean_gradient=mean_gradient
         )
 
-    def posterior_marginal(self, observations, name: str = "posterior_marginals"):
+    def posterior_marginal(
+        self, observations: tf.Tensor, name: str = "posterior_marginals"
+    ) -> tfd.Categorical:
         """The categorical p(k|z) of each observation z [..., L]: its responsibilities."""
         with self._name_and_control_scope(name):
             z = tf.convert_to_tensor(observations, self.dtype)
@@ -98,7 +98,7 @@ class DiagonalGaussianMixture(tfd.MixtureSameFamily):
                 probs=_with_sample_axis(mixture.responsibilities, z, *self._arguments())
             )
 
-    def posterior_mode(self, observations, name: str = "posterior_mode"):
+    def posterior_mode(self, observations: tf.Tensor, name: str = "posterior_mode") -> tf.Tensor:
         """The component of the largest responsibility for each observation z [..., L]."""
         return self.posterior_marginal(observations, name).mode()
 

@@ -10,29 +10,30 @@ from typing import BinaryIO
 
 from tf_sintrovae.errors import UserError
 
+# What a file is made of: text, bytes, or a function that writes to an open binary file.
+Content = str | bytes | Callable[[BinaryIO], None]
+
 # What an operating system says when nothing more can be stored.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _FULL_TEXTS = tuple(os.strerror(number) for number in _FULL)
 
 
-def write_atomically(
-    path: str | os.PathLike, content: str | bytes | Callable[[BinaryIO], None]
-) -> None:
+def write_atomically(path: str | os.PathLike[str], content: Content) -> None:
     """Writes a file that is either the old or the new one; what was begun is removed on failure.
 
     The content is on the disk before the new file takes the old one's name, so that a power failure leaves
     one of both as well.
 
     Args:
-        path: of the file.
-        content: text (as UTF-8), bytes, or a function that writes to an open binary file.
+        path: path of the file.
+        content: content of the file, text as UTF-8.
 
     Raises:
         OSError: the file cannot be written; it bears `path` as its file's name.
     """
     path = pathlib.Path(path)
-    temporary = temporary_of(path)
-    with _naming(path):
+    temporary = temporary_path(path)
+    with _name_in_errors(path):
         try:
             with open(temporary, "wb") as file:
                 _write(file, content)
@@ -44,7 +45,7 @@ def write_atomically(
                 temporary.unlink()
 
 
-def temporary_of(path: pathlib.Path) -> pathlib.Path:
+def temporary_path(path: pathlib.Path) -> pathlib.Path:
     """The name beside `path` under which this process makes what will replace it."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
@@ -62,7 +63,7 @@ def replace_folder(new: pathlib.Path, path: pathlib.Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def interrupted(path: pathlib.Path) -> pathlib.Path | None:
+def find_interrupted(path: pathlib.Path) -> pathlib.Path | None:
     """The old folder that a killed `replace_folder` left beside `path`; None where `path` is there."""
     old = _set_aside(path)
     return old if old.exists() and not path.exists() else None
@@ -71,7 +72,7 @@ def interrupted(path: pathlib.Path) -> pathlib.Path | None:
 def recover_folder(path: pathlib.Path) -> None:
     """Puts back what a killed `replace_folder` set aside, and removes what such processes began."""
     old = _set_aside(path)
-    if interrupted(path):
+    if find_interrupted(path):
         os.rename(old, path)
     shutil.rmtree(old, ignore_errors=True)
     remove_leftovers(path.parent, path.name)
@@ -87,11 +88,11 @@ def remove_leftovers(folder: pathlib.Path, name: str = "*") -> None:
 
 
 @contextlib.contextmanager
-def full_disk_errors(place: str | os.PathLike) -> Iterator[None]:
+def full_disk_errors(place: str | os.PathLike[str]) -> Iterator[None]:
     """Turns what a full disk raises, from Python or from TensorFlow, into a UserError.
 
     Args:
-        place: that is written to; an error that names its file itself is believed.
+        place: path that is written to; an error that names its file itself is believed.
 
     Raises:
         UserError: no space left, too large a file, or a disk that cannot be written.
@@ -118,7 +119,7 @@ def _reason(error: Exception) -> str | None:
     return next((text for text in _FULL_TEXTS if text in str(error)), None)
 
 
-def _write(file: BinaryIO, content) -> None:
+def _write(file: BinaryIO, content: Content) -> None:
     if callable(content):
         content(file)
     else:
@@ -126,7 +127,7 @@ def _write(file: BinaryIO, content) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path: pathlib.Path) -> Iterator[None]:
+def _name_in_errors(path: pathlib.Path) -> Iterator[None]:
     """Gives errors the name of the file, which writing and closing leave out."""
     try:
         yield

@@ -19,11 +19,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _CONFIGS.glob("*.flags")))
 
 
-def expanded(arguments: Sequence[str], files: tuple[pathlib.Path, ...] = ()) -> list[str]:
+def expand(arguments: Sequence[str], files: tuple[pathlib.Path, ...] = ()) -> list[str]:
     """The arguments with each `--flagfile` and `--preset` replaced by the lines of its file.
 
     Args:
-        arguments: of a command line, or the lines of a flag file.
+        arguments: arguments of a command line, or lines of a flag file.
         files: the flag files that these arguments come from, the outermost first.
 
     Returns:
@@ -32,7 +32,8 @@ def expanded(arguments: Sequence[str], files: tuple[pathlib.Path, ...] = ()) -> 
     Raises:
         UserError: a file that is not there, is no text, or includes itself.
     """
-    result, remaining = [], iter(arguments)
+    result: list[str] = []
+    remaining = iter(arguments)
     for argument in remaining:
         if argument == "--":
             return [*result, argument, *remaining]
@@ -42,27 +43,27 @@ def expanded(arguments: Sequence[str], files: tuple[pathlib.Path, ...] = ()) -> 
             continue
         kind, value = match.groups()
         value = next(remaining, "") if value is None else value
-        path = _preset(value) if kind == "preset" else _path(value)
-        result += _lines(path, files)
+        path = _find_preset(value) if kind == "preset" else _find_path(value)
+        result += _read_lines(path, files)
     return result
 
 
-def _lines(path: pathlib.Path, files: tuple[pathlib.Path, ...]) -> list[str]:
+def _read_lines(path: pathlib.Path, files: tuple[pathlib.Path, ...]) -> list[str]:
     """The arguments in a flag file and in those that it includes."""
     if path in files:
         chain = " -> ".join(str(file) for file in (*files, path))
         raise UserError(f"flag file {path} includes itself: {chain}")
-    return expanded(list(_flags_of(_text(path))), (*files, path))
+    return expand(list(_read_flags(_read_text(path))), (*files, path))
 
 
-def _flags_of(text: str) -> Iterator[str]:
+def _read_flags(text: str) -> Iterator[str]:
     """The lines but for empty ones and comments."""
     for line in text.split("\n"):
         if line.strip() and not line.lstrip().startswith(("#", "//")):
             yield line.strip()
 
 
-def _text(path: pathlib.Path) -> str:
+def _read_text(path: pathlib.Path) -> str:
     try:
         if not path.is_file() and path.exists():
             raise UserError(f"flag file {path} is not a file: give --flagfile=PATH of a text file")
@@ -75,13 +76,13 @@ def _text(path: pathlib.Path) -> str:
         raise UserError(f"flag file {str(path)!r} is not UTF-8 text: {error}") from error
 
 
-def _path(value: str) -> pathlib.Path:
+def _find_path(value: str) -> pathlib.Path:
     if not value:
         raise UserError("--flagfile needs the path of a file: --flagfile=PATH")
     return pathlib.Path(value).expanduser()
 
 
-def _preset(name: str) -> pathlib.Path:
+def _find_preset(name: str) -> pathlib.Path:
     if name not in names():
         raise UserError(f"preset {name!r} is unknown: expected one of {', '.join(names())}")
     return _CONFIGS / f"{name}.flags"

@@ -1,4 +1,4 @@
-"""Trains a Soft-IntroVAE with a learnable prior, measures it and exports it.
+"""Trains a Soft-IntroVAE with a learnable prior, measures and exports it.
 
     python -m tf_sintrovae.main --flagfile=configs/digits.flags
     python -m tf_sintrovae.main --preset=8gaussians --epochs=60
@@ -9,13 +9,21 @@ it at any time without loss. --preset=NAME stands for the flag file of that name
 
 import json
 import os
+import pathlib
 import sys
 import time
+import typing
 from collections.abc import Collection
 
 from absl import flags
 
 from tf_sintrovae import command, config, presets
+
+if typing.TYPE_CHECKING:  # these import TensorFlow
+    from tf_sintrovae.data.source import Source
+    from tf_sintrovae.model import SoftIntroVAE
+    from tf_sintrovae.serving.export import Servable
+    from tf_sintrovae.training.workdir import Workdir
 
 STOPPED_EXIT_CODE = command.INTERRUPTED
 
@@ -28,29 +36,47 @@ def main() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from tf_sintrovae.training import workdir
 
-    with workdir.opened(settings) as folder:
+    with workdir.open_workdir(settings) as folder:
         command.import_tensorflow()
         run(settings, folder, config.open_settings())
 
 
-def run(settings: config.Config, folder, open_settings: Collection[str] = frozenset()) -> None:
-    """Data -> training -> export -> pictures -> evaluation, inside an open workdir.
+def run(
+    settings: config.Config, folder: "Workdir", open_settings: Collection[str] = frozenset()
+) -> None:
+    """Data -> training -> export -> figures -> evaluation, inside an open workdir.
 
-    What was trained is exported first: pictures and measures may fail, and may be made again.
+    What was trained is exported first: figures and metrics may fail, and may be made again.
 
     Args:
-        settings: of the run.
-        folder: `workdir.Workdir` that takes everything.
+        settings: settings of the run.
+        folder: open folder of the run, which takes everything.
         open_settings: names of the settings that the user left at their defaults.
 
     Raises:
         UserError: settings, data or checkpoints that cannot be used.
-        SystemExit: training or evaluation was stopped, or pictures or measures failed.
+        SystemExit: training or evaluation was stopped, or figures or metrics failed.
     """
+    from tf_sintrovae.training import loop
+
+    source = _load_data(settings, folder, open_settings)
+    model = _train(settings, folder, source)
+    step = int(model.step.numpy())
+    epoch = loop.trained_epochs(settings, source, step)
+    servable = _export(settings, folder, source, model, epoch)
+    failed = _draw(settings, folder, source, servable)
+    if settings.evaluate:
+        failed += _evaluate(settings, folder, source, servable, step, epoch)
+    _say_where(settings, folder)
+    command.end_incomplete(failed)
+
+
+def _load_data(
+    settings: config.Config, folder: "Workdir", open_settings: Collection[str]
+) -> "Source":
+    """Loads the data set, and says what there is to train on and which settings may not suit it."""
     from tf_sintrovae import evaluation
     from tf_sintrovae.data import registry
-    from tf_sintrovae.serving import export
-    from tf_sintrovae.training import callbacks, loop
 
     source = registry.load(
         settings.dataset,
@@ -60,10 +86,19 @@ def run(settings: config.Config, folder, open_settings: Collection[str] = frozen
         settings.max_data_gib,
     )
     evaluation.check_metrics(source, settings.metrics)
-    _announce(settings, folder, source)
+    size = "endless stream" if source.num_train is None else f"{source.num_train:,} examples"
+    shape = "x".join(map(str, source.shape))
+    print(f"data set {source.name}: {size} of shape {shape}; run in {folder.root}/", flush=True)
     hint = presets.hint(settings, source.shape, open_settings)
     if hint is not None:
         print(hint, flush=True)
+    return source
+
+
+def _train(settings: config.Config, folder: "Workdir", source: "Source") -> "SoftIntroVAE":
+    """Trains to the end, or ends the program where the user stops it."""
+    from tf_sintrovae.training import callbacks, loop
+
     start = time.monotonic()
     try:
         model = loop.train(settings, source, folder)
@@ -71,50 +106,53 @@ def run(settings: config.Config, folder, open_settings: Collection[str] = frozen
         print(f"{stopped}; a checkpoint is saved, the same command continues from it")
         sys.exit(STOPPED_EXIT_CODE)
     print(f"trained to step {int(model.step.numpy())} in {_duration(start)}")
-    epoch = loop.trained_epochs(settings, source, int(model.step.numpy()))
+    return model
+
+
+def _export(
+    settings: config.Config, folder: "Workdir", source: "Source", model: "SoftIntroVAE", epoch: int
+) -> "Servable":
+    """The model as others see it, written to the folder if the settings ask for it."""
+    from tf_sintrovae.serving import export
 
     clip = (0.0, 1.0) if source.is_image else None
-    if settings.export:
-        info = {"dataset": source.name, "epoch": epoch}
-        info["settings"] = json.loads(settings.to_json())
-        servable = export.export(model, folder.saved_model, clip_images=clip, info=info)
-    else:
-        servable = export.Servable(model, clip)
-    failed = _draw(settings, folder, source, servable)
-    if settings.evaluate:
-        failed += _evaluate(settings, folder, source, model, servable, epoch)
-    _say_where(settings, folder)
-    command.end_incomplete(failed)
+    if not settings.export:
+        return export.Servable(model, clip)
+    info = {"dataset": source.name, "epoch": epoch, "settings": json.loads(settings.to_json())}
+    return export.export(model, folder.saved_model, clip_images=clip, info=info)
 
 
-def _announce(settings, folder, source) -> None:
-    size = "endless stream" if source.num_train is None else f"{source.num_train:,} examples"
-    shape = "x".join(map(str, source.shape))
-    print(f"data set {source.name}: {size} of shape {shape}; run in {folder.root}/", flush=True)
-
-
-def _draw(settings, folder, source, servable) -> list[str]:
-    """Draws all pictures; returns the name of what failed."""
+def _draw(
+    settings: config.Config, folder: "Workdir", source: "Source", servable: "Servable"
+) -> list[str]:
+    """Draws all figures; returns the name of what failed."""
     from tf_sintrovae import evaluation, plots
     from tf_sintrovae.training import history
 
     try:
         losses = history.read_history(folder.history)
         plots.draw_figures(servable.signatures, source, losses, folder.figures, settings.seed)
-    except Exception as error:  # pictures are not worth the measures
-        print(f"pictures failed: {evaluation.in_one_line(error)}")
-        return ["pictures"]
+    except Exception as error:  # figures are not worth the metrics
+        print(f"figures failed: {evaluation.in_one_line(error)}")
+        return ["figures"]
     return []
 
 
-def _evaluate(settings, folder, source, model, servable, epoch) -> list[str]:
-    """Measures, prints and writes; returns the names of measures that failed."""
+def _evaluate(
+    settings: config.Config,
+    folder: "Workdir",
+    source: "Source",
+    servable: "Servable",
+    step: int,
+    epoch: int,
+) -> list[str]:
+    """Measures, prints and writes; returns the names of metrics that failed."""
     from tf_sintrovae import evaluation
     from tf_sintrovae.evaluation import results
 
-    start, step = time.monotonic(), int(model.step.numpy())
+    start = time.monotonic()
 
-    def collect(outcome):
+    def collect(outcome: evaluation.Outcome) -> dict:
         return results.collect_results(outcome, source, settings.seed, step, epoch)
 
     try:
@@ -136,11 +174,11 @@ def _evaluate(settings, folder, source, model, servable, epoch) -> list[str]:
     return list(outcome.errors)
 
 
-def _say_where(settings, folder) -> None:
+def _say_where(settings: config.Config, folder: "Workdir") -> None:
     places = {
-        "pictures": folder.figures,
-        "losses and pictures over time": f"tensorboard --logdir {folder.tensorboard}",
-        "measures": folder.results if settings.evaluate else None,
+        "figures": folder.figures,
+        "losses and figures over time": f"tensorboard --logdir {folder.tensorboard}",
+        "metrics": folder.results if settings.evaluate else None,
         "export": _with_size(folder.saved_model) if settings.export else None,
         "checkpoints": folder.checkpoints,
     }
@@ -149,7 +187,7 @@ def _say_where(settings, folder) -> None:
             print(f"{name}: {place}")
 
 
-def _with_size(path) -> str:
+def _with_size(path: pathlib.Path) -> str:
     from tf_sintrovae.serving import export
 
     return f"{path} ({export.size_bytes(path) / 1e6:.1f} MB)"

@@ -19,18 +19,18 @@ def check_size(config: Config, shape: Sequence[int], widths: Sequence[int]) -> N
     """Refuses settings that need more than all the memory of this machine.
 
     Args:
-        config: the settings.
-        shape: of one example.
-        widths: of the networks.
+        config: settings of the run.
+        shape: shape of one example.
+        widths: widths of the networks.
 
     Raises:
-        UserError: with the settings that need most.
+        UserError: the model needs more; the message names the settings that need most.
     """
     needs = least_bytes(config, shape, widths)
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     total = sum(needs.values())
     if total > available:
-        largest = max(needs, key=needs.get)
+        largest = max(needs, key=needs.__getitem__)
         raise UserError(
             f"the model needs at least {total / 1e9:,.0f} GB of the machine's {available / 1e9:,.0f} GB of "
             f"memory, most of it by {largest}: give less"
@@ -47,20 +47,20 @@ def least_bytes(config: Config, shape: Sequence[int], widths: Sequence[int]) -> 
     network = _dense_weights if len(shape) == 1 else _conv_weights
     weights = 2 * network(shape, latent_dim, widths)
     floats = {
-        _named(config, "widths", "latent_dim"): _COPIES * weights,
-        _named(config, "num_components"): _COPIES * components * (size + 2 * latent_dim),
-        _named(config, "batch_size", "num_mc_samples", "latent_dim"): config.batch_size
+        _name_settings(config, "widths", "latent_dim"): _COPIES * weights,
+        _name_settings(config, "num_components"): _COPIES * components * (size + 2 * latent_dim),
+        _name_settings(config, "batch_size", "num_mc_samples", "latent_dim"): config.batch_size
         * (size + config.num_mc_samples * latent_dim),
     }
     return {names: _FLOAT * count for names, count in floats.items()}
 
 
-def _dense_weights(shape, latent_dim, widths) -> int:
+def _dense_weights(shape: Sequence[int], latent_dim: int, widths: Sequence[int]) -> int:
     """Weights of the decoder, which has no more than the encoder."""
     return sum(a * b for a, b in itertools.pairwise((latent_dim, *widths, *shape)))
 
 
-def _conv_weights(shape, latent_dim, widths) -> int:
+def _conv_weights(shape: Sequence[int], latent_dim: int, widths: Sequence[int]) -> int:
     """Kernels of an encoder's blocks and of its dense layer, at least; the decoder's are alike."""
     height, width, _ = shape
     shrink = 2 ** len(widths)
@@ -68,10 +68,10 @@ def _conv_weights(shape, latent_dim, widths) -> int:
     return blocks + (height // shrink) * (width // shrink) * widths[-1] * latent_dim
 
 
-def _named(config, *names) -> str:
+def _name_settings(config: Config, *names: str) -> str:
     values = ((name, getattr(config, name)) for name in names)
     return ", ".join(f"{name}={_text(value)}" for name, value in values if value != ())
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -2,18 +2,29 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
 
-from tf_sintrovae.network_checks import has_batch_norm, infer_example_shape
+from tf_sintrovae.network_checks import check_joint_batches, infer_example_shape
 from tf_sintrovae.noise import DecoderNoise, EncoderNoise, NoiseSource, VAENoise
 from tf_sintrovae.objective import Objective
 from tf_sintrovae.player_losses import PlayerLosses, Posterior, estimate_kl
-from tf_sintrovae.player_updates import Player, reset_slots, update_players
-from tf_sintrovae.priors import Prior
-from tf_sintrovae.step_metrics import METRICS, STAGE_METRICS, note_divergence, read_divergence
+from tf_sintrovae.player_updates import (
+    Player,
+    make_optimizers,
+    reset_slots,
+    update_players,
+)
+from tf_sintrovae.priors import MixtureParameters, Prior
+from tf_sintrovae.step_metrics import (
+    METRICS,
+    STAGE_METRICS,
+    note_divergence,
+    read_divergence,
+    update_means,
+)
 
 STAGES = ("vae", "introspective")
 PRIOR_PLAYERS = ("decoder", "encoder", "none")
@@ -27,21 +38,22 @@ class SoftIntroVAE(keras.Model):
         encoder: Keras model `x [B, *shape] -> (mean, logvar)`, each [B, L].
         decoder: Keras model `z [B, L] -> x [B, *shape]`.
         prior: one of `tf_sintrovae.priors`, with the same L.
-        objective: weights of the losses; its scale is one over the number of values in an example where it is
-            None.
-        num_mc_samples: M, samples of each posterior that estimate its KL.
-        prior_player: with whom the prior steps in the introspective stage: 'decoder', 'encoder', or 'none'
-            (fixed).
-        seed: of all noise.
-        joint_batches: let the networks take two batches as one, which is faster; right where an example's
-            output does not depend on the others of its batch, so not with batch norm.
-        kl_estimator: function as `player_losses.estimate_kl`, for other estimates of the KL.
+        objective: loss weights; a scale of None becomes one over the number of values in an example.
+        num_mc_samples: number of samples of each posterior that estimate its KL, M.
+        prior_player: player with whom the prior steps in the introspective stage: 'decoder', 'encoder', or
+            'none', which keeps it fixed.
+        seed: seed of all noise.
+        joint_batches: whether the networks take two batches as one, which is faster; right where an
+            example's output does not depend on the others of its batch, so not with batch norm.
+        kl_estimator: function that estimates KLs, with the arguments and results of
+            `player_losses.estimate_kl`.
+        name: name of the model.
 
     Attributes:
-        stage: 'vae' or 'introspective'; may be set between calls of `fit`.
-        step: int64 variable, training steps taken.
-        diverged: int64 variable [2], `step` after the first step whose losses were not all finite, and a bit
-            for each loss that was not; zeros while all are. `divergence` reads it.
+        stage: stage of training, 'vae' or 'introspective'; may be set between calls of `fit`.
+        step: number of training steps taken, an int64 variable.
+        diverged: note of the first step whose losses were not all finite, an int64 variable [2]: `step` after
+            it, and a bit for each loss that was not; zeros while all are. `divergence` reads it.
         example_shape: shape of one example.
 
     Raises:
@@ -67,10 +79,8 @@ class SoftIntroVAE(keras.Model):
         super().__init__(name=name, dtype=prior.variable_dtype)
         if prior_player not in PRIOR_PLAYERS:
             raise ValueError(f"prior_player {prior_player!r}: expected one of {PRIOR_PLAYERS}")
-        if joint_batches and (has_batch_norm(encoder) or has_batch_norm(decoder)):
-            raise ValueError(
-                "joint_batches=True, but there is batch norm: expected networks without"
-            )
+        if joint_batches:
+            check_joint_batches(encoder, decoder)
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
@@ -100,7 +110,7 @@ class SoftIntroVAE(keras.Model):
 
     @property
     def stage(self) -> str:
-        """'vae' or 'introspective'."""
+        """Stage of training: 'vae' or 'introspective'."""
         return self._stage
 
     @stage.setter
@@ -117,7 +127,7 @@ class SoftIntroVAE(keras.Model):
 
     @property
     def latent_dim(self) -> int:
-        """L."""
+        """Number of latent dimensions, L."""
         return self.prior.latent_dim
 
     @property
@@ -139,7 +149,7 @@ class SoftIntroVAE(keras.Model):
     def start_introspection(self) -> None:
         """Ends the VAE stage: freezes the clipping range and switches to the introspective losses.
 
-        Once it has ended, another call changes nothing, unless the prior's `clip_variance` has changed.
+        Once it has ended, another call changes nothing, unless the prior now clips and did not, or did.
         """
         if self.prior_player == "decoder":
             self.prior.start_introspection()
@@ -155,20 +165,16 @@ class SoftIntroVAE(keras.Model):
         """Takes one optimizer a player and builds all three.
 
         Args:
-            encoder_optimizer: Keras optimizer or its name; three different objects are needed.
-            decoder_optimizer: likewise.
-            prior_optimizer: likewise.
-            **kwargs: for `keras.Model.compile`: `jit_compile`, `steps_per_execution`, `run_eagerly`.
+            encoder_optimizer: Keras optimizer of the encoder, or its name.
+            decoder_optimizer: Keras optimizer of the decoder, or its name; another object.
+            prior_optimizer: Keras optimizer of the prior, or its name; a third object.
+            **kwargs: arguments of `keras.Model.compile`: `jit_compile`, `steps_per_execution`,
+                `run_eagerly`.
 
         Raises:
             ValueError: one optimizer object given for two players.
         """
-        optimizers = [
-            keras.optimizers.get(optimizer)
-            for optimizer in (encoder_optimizer, decoder_optimizer, prior_optimizer)
-        ]
-        if len(set(map(id, optimizers))) < 3:
-            raise ValueError("each player needs an optimizer of its own: pass three objects")
+        optimizers = make_optimizers(encoder_optimizer, decoder_optimizer, prior_optimizer)
         # Keras wraps its one optimizer for loss scaling; here each player's scale is its own.
         kwargs.setdefault("auto_scale_loss", False)
         super().compile(optimizer=optimizers[0], **kwargs)
@@ -182,12 +188,12 @@ class SoftIntroVAE(keras.Model):
         """The encoder's, decoder's and prior's optimizer."""
         return [self.encoder_optimizer, self.decoder_optimizer, self.prior_optimizer]
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The reconstruction of x [B, *shape] from the posterior mean."""
         mean, _ = self.encoder(x, training=training)
         return self.decoder(mean, training=training)
 
-    def save(self, *args, **kwargs):
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Not supported: points to the export.
 
         Raises:
@@ -197,7 +203,7 @@ class SoftIntroVAE(keras.Model):
             "SoftIntroVAE is saved as a SavedModel: use tf_sintrovae.serving.export.export(model, path)"
         )
 
-    def train_step(self, data) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of all players on a batch `x` or `(x, y)`; labels are not used."""
         x = keras.utils.unpack_x_y_sample_weight(data)[0]
         noise = self._noise(x)
@@ -209,27 +215,22 @@ class SoftIntroVAE(keras.Model):
         self.step.assign_add(1)
         means = {name: tf.reduce_mean(values[name]) for name in STAGE_METRICS[self.stage]}
         self.diverged.assign(note_divergence(self.diverged.value, self.step.value, means))
-        return self._track(means, x)
+        return update_means(self._trackers, means, tf.shape(x)[0])
 
-    def test_step(self, data) -> dict[str, tf.Tensor]:
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The VAE loss and its terms on a batch, in inference mode."""
         x = keras.utils.unpack_x_y_sample_weight(data)[0]
         noise = self._noise(x).vae()
         losses = self._player_losses.vae(
             x, noise, self.prior.parameters(self.encoder), training=False
         )
-        return self._track({name: tf.reduce_mean(value) for name, value in losses.items()}, x)
-
-    def _track(self, means: dict[str, tf.Tensor], x: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Takes a batch's means into the running ones, which it returns; a partial batch counts as such."""
-        for name, value in means.items():
-            self._trackers[name].update_state(value, sample_weight=tf.shape(x)[0])
-        return {name: self._trackers[name].result() for name in means}
+        means = {name: tf.reduce_mean(value) for name, value in losses.items()}
+        return update_means(self._trackers, means, tf.shape(x)[0])
 
     def vae_step(self, x: tf.Tensor, noise: VAENoise) -> dict[str, tf.Tensor]:
         """Stage 1: one loss, and each player's optimizer steps on it."""
 
-        def compute(parameters):
+        def compute(parameters: MixtureParameters) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             losses = self._player_losses.vae(x, noise, parameters)
             return losses["loss"], losses
 
@@ -263,7 +264,7 @@ class SoftIntroVAE(keras.Model):
         paired = ("prior",) if self.prior_player == "decoder" else ()
         return self._update(compute, "decoder", *paired)
 
-    def _update(self, compute: Callable, *names: str):
+    def _update(self, compute: Callable, *names: str) -> Any:
         """Steps the named players on what `compute` makes of the prior's parameters."""
         players = {
             "encoder": Player(self.encoder, self.encoder_optimizer),
@@ -277,20 +278,12 @@ class SoftIntroVAE(keras.Model):
             self.prior_optimizer if "prior" in names else None,
         )
 
-    def _noise(self, x) -> NoiseSource:
-        context = tf.distribute.get_replica_context()
-        replica = 0 if context is None else context.replica_id_in_sync_group
-        return NoiseSource(
+    def _noise(self, x: tf.Tensor) -> NoiseSource:
+        return NoiseSource.for_this_replica(
             self.seed,
             self.step.value,
             tf.shape(x)[0],
             self.latent_dim,
             self.num_mc_samples,
             self.prior.variable_dtype,
-            _num_replicas(),
-            replica,
         )
-
-
-def _num_replicas() -> int:
-    return tf.distribute.get_strategy().num_replicas_in_sync

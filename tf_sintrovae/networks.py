@@ -7,6 +7,7 @@ An encoder maps `x [B, *shape]` to `(mean [B, L], logvar [B, L])`, a decoder `z 
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -20,33 +21,34 @@ class FanInUniform(keras.initializers.Initializer):
     """Uniform on +-1/sqrt(fan_in), for a kernel and for the bias beside it.
 
     Args:
-        fan_in: inputs of one unit; taken from the kernel's shape when None (a bias's shape does not tell it).
-        seed: of the draw; two initialisers of one seed give the same values for the same shape.
+        fan_in: number of inputs of one unit; taken from the kernel's shape when None, which no bias's shape
+            tells.
+        seed: seed of the draw; two initialisers of one seed give the same values for the same shape.
     """
 
     def __init__(self, fan_in: int | None = None, seed: int | None = None):
         self.fan_in = fan_in
         self.seed = seed
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> keras.KerasTensor:
         """Draws a tensor of `shape`."""
         limit = 1.0 / math.sqrt(self.fan_in or math.prod(shape[:-1]))
         return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=self.seed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Constructor arguments, for Keras serialisation."""
         return {"fan_in": self.fan_in, "seed": self.seed}
 
 
-class _Layers:
+class LayerMaker:
     """Makes the layers of one pair of networks: each of one policy, each initialiser with a seed of its own.
 
     Nothing is taken from Keras's global policy, and nothing is left there.
 
     Args:
-        seed: of the initial weights.
-        policy: of every layer but those in full precision.
-        synchronized: share batch-norm statistics between replicas.
+        seed: seed of the initial weights.
+        policy: policy of every layer but those in full precision.
+        synchronized: whether replicas share their batch-norm statistics.
     """
 
     def __init__(self, seed: int, policy: keras.DTypePolicy, synchronized: bool):
@@ -59,11 +61,19 @@ class _Layers:
         """The variables' dtype: inputs, posteriors and outputs stay in it under mixed precision."""
         return self._policy.variable_dtype
 
-    def input(self, shape, name):
+    def input(self, shape: Sequence[int], name: str) -> keras.KerasTensor:
         """The input of a network."""
         return keras.Input(shape, name=name, dtype=self.full_precision)
 
-    def conv(self, x, filters, size, name, use_bias=False, full_precision=False):
+    def conv(
+        self,
+        x: keras.KerasTensor,
+        filters: int,
+        size: int,
+        name: str,
+        use_bias: bool = False,
+        full_precision: bool = False,
+    ) -> keras.KerasTensor:
         """A convolution that keeps height and width."""
         fan_in = size * size * x.shape[-1]
         return keras.layers.Conv2D(
@@ -77,7 +87,9 @@ class _Layers:
             name=name,
         )(x)
 
-    def dense(self, x, units, name, full_precision=False):
+    def dense(
+        self, x: keras.KerasTensor, units: int, name: str, full_precision: bool = False
+    ) -> keras.KerasTensor:
         """A dense layer without activation."""
         fan_in = x.shape[-1]
         return keras.layers.Dense(
@@ -88,7 +100,7 @@ class _Layers:
             name=name,
         )(x)
 
-    def batch_norm(self, x, name):
+    def batch_norm(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """Batch norm with PyTorch's constants."""
         return FusedBatchNormalization(
             momentum=0.9,
@@ -98,7 +110,7 @@ class _Layers:
             name=name,
         )(x)
 
-    def plain(self, kind, *args, name):
+    def plain(self, kind: type, *args: Any, name: str) -> keras.layers.Layer:
         """A layer of `kind` that has no weights."""
         return kind(*args, dtype=self._policy, name=name)
 
@@ -118,22 +130,22 @@ def build_networks(
     """The encoder and decoder that suit the shape of an example.
 
     Args:
-        shape: `(D,)` for points, `(H, W, C)` for images.
-        latent_dim: L.
+        shape: shape of an example, `(D,)` for points, `(H, W, C)` for images.
+        latent_dim: number of latent dimensions, L.
         widths: units of each hidden dense layer, or channels of each resolution; `default_widths(shape)`
             gives those of the experiments.
-        seed: of the initial weights.
-        synchronized: share batch-norm statistics between replicas.
+        seed: seed of the initial weights.
+        synchronized: whether replicas share their batch-norm statistics.
         dtype: Keras policy of every layer, such as "mixed_bfloat16"; the global one when None. Inputs,
             posteriors and outputs stay in the variables' dtype.
 
     Returns:
-        `(encoder, decoder)`.
+        The pair `(encoder, decoder)`.
 
     Raises:
         ValueError: an image whose sides are not divisible by `2 ** len(widths)`, or another rank of shape.
     """
-    layers = _Layers(seed, _policy(dtype), synchronized)
+    layers = LayerMaker(seed, _policy(dtype), synchronized)
     if len(shape) == 1:
         return (
             mlp_encoder(shape[0], latent_dim, widths, layers),
@@ -162,21 +174,25 @@ def default_widths(shape: Sequence[int]) -> tuple[int, ...]:
     return (64, 128, 256) if side >= 32 else (64, 128)
 
 
-def mlp_encoder(data_dim: int, latent_dim: int, widths: Sequence[int], layers) -> keras.Model:
+def mlp_encoder(
+    data_dim: int, latent_dim: int, widths: Sequence[int], layers: LayerMaker
+) -> keras.Model:
     """Dense layers with ReLU: `[B, data_dim] -> (mean, logvar)`, each `[B, latent_dim]`."""
     inputs = layers.input((data_dim,), "x")
     outputs = _mlp(inputs, widths, 2 * latent_dim, layers)
     return keras.Model(inputs, _split_posterior(outputs, latent_dim), name="encoder")
 
 
-def mlp_decoder(data_dim: int, latent_dim: int, widths: Sequence[int], layers) -> keras.Model:
+def mlp_decoder(
+    data_dim: int, latent_dim: int, widths: Sequence[int], layers: LayerMaker
+) -> keras.Model:
     """Dense layers with ReLU: `[B, latent_dim] -> [B, data_dim]`."""
     inputs = layers.input((latent_dim,), "z")
     return keras.Model(inputs, _mlp(inputs, widths, data_dim, layers), name="decoder")
 
 
 def conv_encoder(
-    shape: Sequence[int], latent_dim: int, widths: Sequence[int], layers
+    shape: Sequence[int], latent_dim: int, widths: Sequence[int], layers: LayerMaker
 ) -> keras.Model:
     """5x5 convolution, then residual blocks and average pooling: `[B, H, W, C] -> (mean, logvar)`."""
     pool = keras.layers.AveragePooling2D
@@ -194,7 +210,7 @@ def conv_encoder(
 
 
 def conv_decoder(
-    shape: Sequence[int], latent_dim: int, widths: Sequence[int], layers
+    shape: Sequence[int], latent_dim: int, widths: Sequence[int], layers: LayerMaker
 ) -> keras.Model:
     """Dense layer, then residual blocks and nearest upsampling: `[B, L] -> [B, H, W, C]`, linear output."""
     height, width, image_channels = shape
@@ -240,7 +256,7 @@ def _leaky_relu(x):
     return keras.ops.leaky_relu(x, LEAKY_SLOPE)
 
 
-def _policy(dtype) -> keras.DTypePolicy:
+def _policy(dtype: str | keras.DTypePolicy | None) -> keras.DTypePolicy:
     return keras.config.dtype_policy() if dtype is None else keras.dtype_policies.get(dtype)
 
 

@@ -18,8 +18,8 @@ class VAENoise(NamedTuple):
     """Noise of a VAE step: standard normals.
 
     Attributes:
-        z: [B, L] of the posterior sample that is decoded.
-        kl: [M, B, L] of the samples that estimate the KL.
+        z: [B, L] noise of the posterior sample that is decoded.
+        kl: [M, B, L] noise of the samples that estimate the KL.
     """
 
     z: tf.Tensor
@@ -30,12 +30,12 @@ class EncoderNoise(NamedTuple):
     """Noise of the encoder player.
 
     Attributes:
-        component: [B] uniform, picks the components of the fakes.
-        prior: [B, L] of the fakes within their components.
-        z_real: [B, L] of the posterior samples of the data.
-        z_generated: [2 B, L] of the posterior samples of reconstructions, then fakes.
-        kl_real: [M, B, L] of the KL samples of the data.
-        kl_generated: [M, 2 B, L] of the KL samples of reconstructions, then fakes.
+        component: [B] uniform numbers that pick the components of the fakes.
+        prior: [B, L] noise of the fakes within their components.
+        z_real: [B, L] noise of the posterior samples of the data.
+        z_generated: [2 B, L] noise of the posterior samples of reconstructions, then fakes.
+        kl_real: [M, B, L] noise of the KL samples of the data.
+        kl_generated: [M, 2 B, L] noise of the KL samples of reconstructions, then fakes.
     """
 
     component: tf.Tensor
@@ -60,18 +60,26 @@ class NoiseSource:
     """Draws the noise of one step.
 
     Args:
-        seed: of the run.
-        step: scalar int64 tensor, the optimizer step.
-        batch_size: scalar int32 tensor, examples on this replica.
-        latent_dim: L.
-        num_mc_samples: M.
-        dtype: of the noise.
-        num_replicas: replicas that share the global batch.
-        replica: index of this one.
+        seed: seed of the run.
+        step: optimizer step, a scalar int64 tensor.
+        batch_size: number of examples on this replica, a scalar int32 tensor.
+        latent_dim: number of latent dimensions, L.
+        num_mc_samples: number of samples that estimate a KL, M.
+        dtype: type of the noise.
+        num_replicas: number of replicas that share the global batch.
+        replica: index of this replica.
     """
 
     def __init__(
-        self, seed, step, batch_size, latent_dim, num_mc_samples, dtype, num_replicas=1, replica=0
+        self,
+        seed: int,
+        step: tf.Tensor,
+        batch_size: tf.Tensor,
+        latent_dim: int,
+        num_mc_samples: int,
+        dtype: tf.DType | str,
+        num_replicas: int = 1,
+        replica: int | tf.Tensor = 0,
     ):
         self._seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64) * 64])
         self._batch_size = batch_size
@@ -82,6 +90,29 @@ class NoiseSource:
         self._num_replicas = num_replicas
         self._replica = replica
         self._draws = 0
+
+    @classmethod
+    def for_this_replica(
+        cls,
+        seed: int,
+        step: tf.Tensor,
+        batch_size: tf.Tensor,
+        latent_dim: int,
+        num_mc_samples: int,
+        dtype: tf.DType | str,
+    ) -> "NoiseSource":
+        """The source of the replica that runs this code; arguments as of the class."""
+        context = tf.distribute.get_replica_context()
+        return cls(
+            seed,
+            step,
+            batch_size,
+            latent_dim,
+            num_mc_samples,
+            dtype,
+            tf.distribute.get_strategy().num_replicas_in_sync,
+            0 if context is None else context.replica_id_in_sync_group,
+        )
 
     def vae(self) -> VAENoise:
         """Noise of a VAE step."""
@@ -120,8 +151,8 @@ class NoiseSource:
             dtype=tf.int32,
             alg="philox",
         )
-        blocks = _normal_blocks(bits, tuple(blocks), self._latent_dim, self._dtype)
-        values = [self._own_rows(block, axis=2) for block in blocks]
+        normals = _normal_blocks(bits, tuple(blocks), self._latent_dim, self._dtype)
+        values = [self._own_rows(block, axis=2) for block in normals]
         return [tf.reshape(v, [v.shape[0], -1, v.shape[3]]) for v in values]
 
     def _next_seed(self) -> tf.Tensor:
@@ -136,8 +167,10 @@ class NoiseSource:
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _normal_blocks(bits, blocks, latent_dim, dtype) -> list[tf.Tensor]:
-    """Standard normals [samples, batches, B, L] of int32 bits [B, D], D numbers for an example's noise.
+def _normal_blocks(
+    bits: tf.Tensor, blocks: tuple[tuple[int, int], ...], latent_dim: int, dtype: tf.DType | str
+) -> list[tf.Tensor]:
+    """Standard normals [samples, batches, B, L], made of int32 bits [B, D], D numbers an example.
 
     An example's noise is a row, so that it does not depend on the batch size. Compiled, and made of integers,
     which are the same eagerly, in graphs and under XLA; TensorFlow's own floating-point draws are not.

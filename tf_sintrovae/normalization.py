@@ -14,27 +14,29 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     Keras's. Half precision is normalised in float32, as by Keras.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Normalises `inputs` [B, H, W, C]; in training mode by their own statistics, which it records."""
         if not training or not self.trainable or self.synchronized or inputs.dtype == "float64":
             return super().call(inputs, training=training, mask=mask)
         x, scale, offset = (tf.cast(t, tf.float32) for t in (inputs, self.gamma, self.beta))
-        outputs, mean, variance = normalized(x, scale, offset, self.epsilon)
+        outputs, mean, variance = normalize_batch(x, scale, offset, self.epsilon)
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
         return tf.cast(outputs, self.compute_dtype)
 
 
-def normalized(
+def normalize_batch(
     x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Batch norm by the batch's own statistics.
 
     Args:
-        x: [B, H, W, C] float32.
-        scale: [C].
-        offset: [C].
-        epsilon: added to the variance.
+        x: [B, H, W, C] float32 images or features.
+        scale: [C] factors of the normalised channels.
+        offset: [C] offsets of the normalised channels.
+        epsilon: number added to the variance.
 
     Returns:
         The normalised x, and the batch's mean [C] and variance [C] (over the count, not one less). Only the
@@ -51,18 +53,18 @@ def normalized(
         count = tf.cast(tf.size(x) / tf.shape(x)[-1], tf.float32)
         variance *= (count - 1.0) / count  # the operation divides by one less
 
-        def gradient(of_outputs, *_):
+        def gradient(grad_outputs, *_):
             # Centred first, which changes no other gradient: the operation's own sums lose digits otherwise.
-            of_offset = tf.reduce_sum(of_outputs, axes)
+            grad_offset = tf.reduce_sum(grad_outputs, axes)
             reserved = {f"reserve_space_{i}": value for i, value in enumerate(kept, start=1)}
-            of_x, of_scale, *_ = tf.raw_ops.FusedBatchNormGradV3(
-                y_backprop=of_outputs - of_offset / count,
+            grad_x, grad_scale, *_ = tf.raw_ops.FusedBatchNormGradV3(
+                y_backprop=grad_outputs - grad_offset / count,
                 x=x,
                 scale=scale,
                 epsilon=epsilon,
                 **reserved,
             )
-            return of_x, of_scale, of_offset
+            return grad_x, grad_scale, grad_offset
 
         return (outputs, mean, variance), gradient
 

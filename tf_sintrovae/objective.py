@@ -1,4 +1,4 @@
-"""The weights of the losses: one set of defaults for the class, the command and the documentation.
+"""The loss weights: one set of defaults for the class, the command and the documentation.
 
 Nothing here imports TensorFlow.
 """
@@ -7,17 +7,18 @@ from typing import NamedTuple
 
 
 class Objective(NamedTuple):
-    """The weights of the losses; the defaults suit small pictures of little variance, such as the digits.
+    """The loss weights; the defaults suit small images of little variance, such as the digits.
 
     Attributes:
-        beta_rec: weight of reconstruction errors.
-        beta_kl: weight of KL divergences.
-        beta_neg: weight of the KL of reconstructions and fakes inside the encoder's exponential terms.
+        beta_rec: loss weight of reconstruction errors.
+        beta_kl: loss weight of KL divergences.
+        beta_neg: loss weight of the KL of reconstructions and fakes inside the encoder's exponential terms.
         alpha: sharpness of the exponential terms.
-        gamma: weight of the generated examples in the decoder's and prior's loss.
-        gamma_r: weight of their reconstruction; 0 leaves the term and its decoder passes out.
-        responsibility_reg: weight r of the responsibility regularisation; 0 leaves it out.
-        scale: s; None stands for one over the number of values in an example, which the model fills in.
+        gamma: loss weight of the generated examples in the decoder's and prior's loss.
+        gamma_r: loss weight of their reconstruction; 0 leaves the term and its decoder passes out.
+        responsibility_reg: loss weight r of the responsibility regularisation; 0 leaves it out.
+        scale: factor s of all losses; None stands for one over the number of values in an example, which the
+            model fills in.
     """
 
     beta_rec: float = 20.0

@@ -7,7 +7,7 @@ import math
 
 import tensorflow as tf
 
-from tf_sintrovae.objective import Objective as Objective
+from tf_sintrovae.objective import Objective
 
 
 def reparameterize(mean: tf.Tensor, logvar: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
@@ -24,12 +24,12 @@ def posterior_samples(mean: tf.Tensor, logvar: tf.Tensor, eps: tf.Tensor) -> tf.
     """Monte Carlo samples of posteriors, sample-major: row `m * B + b` is sample m of example b.
 
     Args:
-        mean: [B, L].
-        logvar: [B, L].
-        eps: [M, B, L].
+        mean: [B, L] posterior means.
+        logvar: [B, L] posterior log-variances.
+        eps: [M, B, L] standard normal noise.
 
     Returns:
-        [M * B, L].
+        The samples, [M * B, L].
     """
     return tf.reshape(reparameterize(mean, logvar, eps), (-1, mean.shape[-1]))
 
@@ -41,12 +41,12 @@ def monte_carlo_kl(logvar: tf.Tensor, eps: tf.Tensor, prior_log_prob: tf.Tensor)
     the mean cancels from it.
 
     Args:
-        logvar: [B, L] of the posteriors.
+        logvar: [B, L] posterior log-variances.
         eps: [M, B, L] noise that gave the samples.
         prior_log_prob: [M * B] log p(z) at `posterior_samples(mean, logvar, eps)`.
 
     Returns:
-        [B], nats.
+        The KL of each posterior, [B] in nats.
     """
     log_2pi = tf.constant(math.log(2.0 * math.pi), logvar.dtype)
     residual = tf.reduce_mean(tf.square(eps), axis=0)  # [B, L]
@@ -59,15 +59,26 @@ def negative_assignment_entropy(mean_responsibilities: tf.Tensor) -> tf.Tensor:
     """The regulariser R: minus the entropy of the mean responsibilities (paper, Sec. 4).
 
     Args:
-        mean_responsibilities: [K], over all posterior samples of a real batch.
+        mean_responsibilities: [K] means of the responsibilities over all posterior samples of a real batch.
 
     Returns:
-        Scalar in [-1, 0]: divided by log K wherever log K > 1, i.e. from K = 3 on.
+        R, a scalar in [-1, 0]: divided by log K wherever log K > 1, that is from K = 3 on.
     """
     num_components = mean_responsibilities.shape[-1]
     epsilon = tf.constant(1e-8, mean_responsibilities.dtype)
     value = tf.reduce_sum(mean_responsibilities * tf.math.log(mean_responsibilities + epsilon))
     return value / tf.constant(max(math.log(num_components), 1.0), value.dtype)
+
+
+def _scale(objective: Objective) -> float:
+    """The factor s of all losses.
+
+    Raises:
+        ValueError: an objective whose scale was left open.
+    """
+    if objective.scale is None:
+        raise ValueError("the objective has no scale: give one, or call its `for_examples`")
+    return objective.scale
 
 
 def vae_loss(rec: tf.Tensor, kl: tf.Tensor, objective: Objective) -> tf.Tensor:
@@ -77,7 +88,7 @@ def vae_loss(rec: tf.Tensor, kl: tf.Tensor, objective: Objective) -> tf.Tensor:
 
 def exp_elbo(rec: tf.Tensor, kl: tf.Tensor, objective: Objective) -> tf.Tensor:
     """The soft threshold on a generated batch: `mean exp(-alpha s (beta_rec rec + beta_neg kl))`."""
-    energy = objective.scale * (objective.beta_rec * rec + objective.beta_neg * kl)
+    energy = _scale(objective) * (objective.beta_rec * rec + objective.beta_neg * kl)
     return tf.reduce_mean(tf.exp(-objective.alpha * energy))
 
 
@@ -92,18 +103,18 @@ def encoder_loss(
 
     Args:
         real: `(rec [B], kl [B])` of the data.
-        reconstructed: the same of the reconstructions, encoded again.
-        fake: the same of the samples.
-        regulariser: R, scalar.
-        objective: the weights.
+        reconstructed: `(rec [B], kl [B])` of the reconstructions, encoded again.
+        fake: `(rec [B], kl [B])` of the samples, encoded.
+        regulariser: the regulariser R, a scalar.
+        objective: the loss weights.
 
     Returns:
-        Scalar.
+        The loss, a scalar.
     """
     generated = exp_elbo(*reconstructed, objective) + exp_elbo(*fake, objective)
-    regularisation = objective.scale * objective.responsibility_reg * regulariser
+    regularisation = _scale(objective) * objective.responsibility_reg * regulariser
     return (
-        objective.scale * vae_loss(*real, objective)
+        _scale(objective) * vae_loss(*real, objective)
         + generated / (2.0 * objective.alpha)
         + regularisation
     )
@@ -119,16 +130,16 @@ def decoder_prior_loss(
 
     Args:
         real: `(rec [B], kl [B])` of the data.
-        kl_generated: [2 B] KL of reconstructions and samples.
-        rec_generated: [2 B] their reconstruction errors, or None when `gamma_r` is 0.
-        objective: the weights.
+        kl_generated: [2 B] KLs of reconstructions and samples.
+        rec_generated: [2 B] reconstruction errors of both, or None when `gamma_r` is 0.
+        objective: the loss weights.
 
     Returns:
-        Scalar.
+        The loss, a scalar.
     """
     loss = vae_loss(*real, objective)
     loss += objective.gamma * objective.beta_kl * tf.reduce_mean(kl_generated)
     if rec_generated is not None:
         weight = objective.gamma * objective.gamma_r * objective.beta_rec
         loss += weight * tf.reduce_mean(rec_generated)
-    return objective.scale * loss
+    return _scale(objective) * loss

@@ -5,10 +5,11 @@ batch holds reconstructions, then fakes.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from tf_sintrovae import objectives
 from tf_sintrovae.kernels import mixture
@@ -35,7 +36,7 @@ def estimate_kl(
     mean: tf.Tensor,
     logvar: tf.Tensor,
     eps: tf.Tensor,
-    prior,
+    prior: tfd.Distribution,
     statistics: bool = False,
     mean_gradient: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
@@ -45,12 +46,12 @@ def estimate_kl(
         mean: [B, L] posterior means.
         logvar: [B, L] posterior log-variances.
         eps: [M, B, L] standard normal noise of the samples.
-        prior: TFP distribution over z [L]; with `statistics`, one of this project's mixtures.
+        prior: distribution over z [L]; with `statistics`, one of this project's mixtures.
         statistics: whether the mean responsibilities are wanted as well.
-        mean_gradient: False for mean responsibilities that are only looked at: they carry no gradient.
+        mean_gradient: whether the mean responsibilities carry a gradient.
 
     Returns:
-        KL [B] in nats, and the mean responsibilities [K] of all samples or None.
+        The KLs [B] in nats, and the mean responsibilities [K] of all samples or None.
     """
     z = objectives.posterior_samples(mean, logvar, eps)  # [M B, L]
     mean_responsibilities = None
@@ -69,10 +70,10 @@ class PlayerLosses:
     Args:
         encoder: Keras model `x [B, *shape] -> (mean, logvar)`, each [B, L].
         decoder: Keras model `z [B, L] -> x [B, *shape]`.
-        prior: the prior; its parameters are arguments of each pass.
-        objective: weights of the losses.
+        prior: prior of the model; its parameters are arguments of each pass.
+        objective: loss weights.
         joint_batches: whether a network takes reconstructions and fakes as one batch.
-        kl_estimator: function as `estimate_kl`.
+        kl_estimator: function with the arguments and results of `estimate_kl`.
     """
 
     def __init__(
@@ -136,7 +137,9 @@ class PlayerLosses:
         mean_2, logvar_2 = self._run_both(self._encoder, generated)  # [2B, L]
         prior = self._prior.from_parameters(parameters)
         kl, _ = self._estimate_kl(mean, logvar, noise.kl_real, prior)
-        kl_2, _ = self._estimate_kl(mean_2, logvar_2, noise.kl_generated, self._frozen(parameters))
+        kl_2, _ = self._estimate_kl(
+            mean_2, logvar_2, noise.kl_generated, self._freeze_prior(parameters)
+        )
         rec_2 = None
         if self._objective.gamma_r:
             # The posteriors and the examples are detached here: the term trains decoding alone.
@@ -155,10 +158,15 @@ class PlayerLosses:
         mean, logvar = self._run_both(self._encoder, tf.stop_gradient(generated))  # [2B, L]
         z = objectives.reparameterize(mean, logvar, noise.z_generated)
         rec = objectives.reconstruction_error(generated, self._run_both(self._decoder, z))
-        kl, _ = self._estimate_kl(mean, logvar, noise.kl_generated, self._frozen(parameters))
+        kl, _ = self._estimate_kl(mean, logvar, noise.kl_generated, self._freeze_prior(parameters))
         return rec, kl
 
-    def _weigh_encoder_terms(self, real, generated, regulariser) -> dict[str, tf.Tensor]:
+    def _weigh_encoder_terms(
+        self,
+        real: tuple[tf.Tensor, tf.Tensor],
+        generated: tuple[tf.Tensor, tf.Tensor],
+        regulariser: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
         """The encoder's loss of the terms of real and generated examples, with all that is logged."""
         (rec_rec, rec_fake), (kl_rec, kl_fake) = (tf.split(term, 2) for term in generated)
         objective = self._objective
@@ -180,14 +188,14 @@ class PlayerLosses:
             "assignment_entropy": -regulariser,
         }
 
-    def _run_both(self, network: keras.Model, batches: tf.Tensor):
+    def _run_both(self, network: keras.Model, batches: tf.Tensor) -> Any:
         """What a network gives, in training, for two batches [2B, ...]."""
         if self._joint_batches:
             return network(batches, training=True)
         first, second = (network(batch, training=True) for batch in tf.split(batches, 2))
         return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), first, second)
 
-    def _frozen(self, parameters: MixtureParameters):
+    def _freeze_prior(self, parameters: MixtureParameters) -> tfd.Distribution:
         return self._prior.from_parameters(parameters.stop_gradient())
 
     def _regulariser(self, mean_responsibilities: tf.Tensor | None, like: tf.Tensor) -> tf.Tensor:

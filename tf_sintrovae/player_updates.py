@@ -13,19 +13,32 @@ import tensorflow as tf
 
 from tf_sintrovae.priors import MixtureParameters, Prior
 
+Gradients = Sequence[tf.Tensor | None]
+
 
 class Player(NamedTuple):
-    """A network and the optimizer that steps it."""
+    """A network and the optimizer that steps it.
+
+    Attributes:
+        network: encoder or decoder.
+        optimizer: optimizer of its trainable variables.
+    """
 
     network: keras.Model
     optimizer: keras.optimizers.Optimizer
 
 
-class Step(NamedTuple):
-    """Gradients that an optimizer applies to variables, a gradient (or None) for each."""
+class Update(NamedTuple):
+    """What one optimizer does with the gradients of a loss.
+
+    Attributes:
+        optimizer: optimizer that applies the gradients.
+        gradients: a gradient, or None, for each variable.
+        variables: variables that are stepped.
+    """
 
     optimizer: keras.optimizers.Optimizer
-    gradients: Sequence[tf.Tensor | None]
+    gradients: Gradients
     variables: Sequence[keras.Variable]
 
 
@@ -39,10 +52,10 @@ def update_players(
     """Steps players on one loss, all others frozen.
 
     Args:
-        compute_loss: takes the prior's parameters; returns the scalar loss, and anything else.
+        compute_loss: function of the prior's parameters that returns the scalar loss, and anything else.
         players: networks that step; the first one's optimizer scales the loss.
-        prior: the prior.
-        encoder: the encoder, of which a VampPrior is made; also a player if it is to step.
+        prior: prior of the model.
+        encoder: encoder of which a VampPrior is made; also a player if it is to step.
         prior_optimizer: optimizer of the prior, if it steps as well; None keeps it frozen.
 
     Returns:
@@ -59,25 +72,25 @@ def update_players(
         scaled = _share(scaling.scale_loss(loss))
     variables = [player.network.trainable_variables for player in players]
     if prior_optimizer is None:
-        gradients, prior_steps = tape.gradient(scaled, variables), []
+        gradients, prior_updates = tape.gradient(scaled, variables), []
     else:
         gradients, grad_parameters = tape.gradient(scaled, (variables, parameters))
-        prior_gradients, through_prior = prior_tape.gradient(
+        grad_prior, grad_encoder = prior_tape.gradient(
             parameters,
             (prior.active_variables, encoder.trainable_variables),
             output_gradients=grad_parameters,
         )
-        prior_steps = [Step(prior_optimizer, prior_gradients, prior.active_variables)]
+        prior_updates = [Update(prior_optimizer, grad_prior, prior.active_variables)]
         gradients = [
-            _add(own, through_prior) if player.network is encoder else own
+            _add(own, grad_encoder) if player.network is encoder else own
             for player, own in zip(players, gradients, strict=True)
         ]
     optimizers = [player.optimizer for player in players]
-    apply_steps(scaling, [*map(Step, optimizers, gradients, variables), *prior_steps])
+    apply_updates(scaling, [*map(Update, optimizers, gradients, variables), *prior_updates])
     return outputs
 
 
-def apply_steps(scaling: keras.optimizers.Optimizer, steps: Sequence[Step]) -> None:
+def apply_updates(scaling: keras.optimizers.Optimizer, updates: Sequence[Update]) -> None:
     """Steps optimizers on the gradients of one loss.
 
     No variable changes before all the gradients are there: TensorFlow's graph optimiser at times drops the
@@ -85,13 +98,25 @@ def apply_steps(scaling: keras.optimizers.Optimizer, steps: Sequence[Step]) -> N
 
     Args:
         scaling: optimizer that scaled the loss.
-        steps: a step for each player.
+        updates: an update for each player.
     """
-    steps = [step for step in steps if step.variables]
-    rescaled = [_rescale(step.gradients, scaling, step.optimizer) for step in steps]
+    updates = [update for update in updates if update.variables]
+    rescaled = [_rescale(update.gradients, scaling, update.optimizer) for update in updates]
     complete = iter(tf.tuple([grad for grads in rescaled for grad in grads]))
-    for step in steps:
-        step.optimizer.apply([next(complete) for _ in step.gradients], step.variables)
+    for update in updates:
+        update.optimizer.apply([next(complete) for _ in update.gradients], update.variables)
+
+
+def make_optimizers(*optimizers: Any) -> list[keras.optimizers.Optimizer]:
+    """Keras optimizers, one a player, of optimizers or their names.
+
+    Raises:
+        ValueError: one optimizer object given for two players.
+    """
+    made = [keras.optimizers.get(optimizer) for optimizer in optimizers]
+    if len(set(map(id, made))) < len(made):
+        raise ValueError("each player needs an optimizer of its own: pass three objects")
+    return made
 
 
 def reset_slots(optimizer: keras.optimizers.Optimizer) -> None:
@@ -108,7 +133,11 @@ def _share(loss: tf.Tensor) -> tf.Tensor:
     return loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
 
 
-def _rescale(gradients, scaling, optimizer):
+def _rescale(
+    gradients: Gradients,
+    scaling: keras.optimizers.Optimizer,
+    optimizer: keras.optimizers.Optimizer,
+) -> Gradients:
     """Gradients of a loss that `scaling` scaled, as if `optimizer` had scaled it."""
     scales = [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in (optimizer, scaling)]
     if optimizer is scaling or not any(scales):
@@ -118,7 +147,7 @@ def _rescale(gradients, scaling, optimizer):
     return [None if g is None else g * tf.cast(ratio, g.dtype) for g in gradients]
 
 
-def _add(gradients, others):
+def _add(gradients: Gradients, others: Gradients) -> Gradients:
     """Adds two lists of gradients; None stands for zero."""
     return [
         b if a is None else a if b is None else a + b

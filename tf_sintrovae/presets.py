@@ -21,7 +21,7 @@ def settings(name: str) -> Config:
     """
     values = flags.FlagValues()
     config.define_flags(values)
-    values(["preset", *flag_files.expanded([f"--preset={name}"])])
+    values(["preset", *flag_files.expand([f"--preset={name}"])])
     return config.from_flags(values)
 
 
@@ -29,8 +29,8 @@ def hint(used: Config, shape: Sequence[int], open_settings: Collection[str]) -> 
     """One line about defaults that don't suit the data, as they are meant for the digits; None without any.
 
     Args:
-        used: the settings of a run.
-        shape: of one example.
+        used: settings of a run.
+        shape: shape of one example.
         open_settings: names of the settings that no flag gave.
     """
     name = _own_preset(used.dataset) or _nearest_preset(shape)

@@ -11,11 +11,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tf_sintrovae.distributions import DiagonalGaussianMixture
-
-tfd = tfp.distributions
 
 
 class MixtureParameters(NamedTuple):
@@ -40,18 +38,15 @@ class Prior(keras.layers.Layer, abc.ABC):
     """What the model needs of a prior.
 
     Args:
-        num_components: K.
-        latent_dim: L.
-        name: of the layer.
-        dtype: of the parameters; the variables' dtype of Keras's global policy when None.
+        num_components: number of components, K.
+        latent_dim: number of latent dimensions, L.
+        name: name of the layer.
+        dtype: type of the parameters; the variables' type of Keras's global policy when None.
 
     Attributes:
-        num_components: K.
-        latent_dim: L.
-        handed_over: whether a free mixture has taken over from a VampPrior.
+        num_components: number of components, K.
+        latent_dim: number of latent dimensions, L.
     """
-
-    handed_over = False
 
     def __init__(
         self, num_components: int, latent_dim: int, name: str = "prior", dtype: str | None = None
@@ -66,6 +61,11 @@ class Prior(keras.layers.Layer, abc.ABC):
         self.built = True
 
     @property
+    def handed_over(self) -> bool:
+        """Whether a free mixture has taken over from a VampPrior."""
+        return False
+
+    @property
     def active_variables(self) -> list[keras.Variable]:
         """The variables that the prior player trains at present."""
         return self.trainable_variables
@@ -76,21 +76,42 @@ class Prior(keras.layers.Layer, abc.ABC):
         return []
 
     @abc.abstractmethod
-    def parameters(self, encoder=None, training: bool = False) -> MixtureParameters:
+    def parameters(
+        self, encoder: keras.Model | None = None, training: bool = False
+    ) -> MixtureParameters:
         """The prior's parameters, differentiable in `active_variables` (and in the encoder, if used).
 
         Args:
-            encoder: the model's encoder; needed by the VampPrior.
-            training: batch-norm mode of the encoder pass.
+            encoder: encoder of the model; needed by the VampPrior.
+            training: whether batch norm is in training mode in the encoder pass.
         """
 
     def from_parameters(self, parameters: MixtureParameters) -> tfd.Distribution:
         """The TFP distribution over z [L] that has `parameters`."""
         return DiagonalGaussianMixture(*parameters)
 
-    def distribution(self, encoder=None) -> tfd.Distribution:
+    def distribution(self, encoder: keras.Model | None = None) -> tfd.Distribution:
         """The prior as a TFP distribution over z [L], in inference mode."""
         return self.from_parameters(self.parameters(encoder))
+
+    def hand_over(self, encoder: keras.Model) -> None:
+        """Lets a free mixture take over from a VampPrior.
+
+        Raises:
+            ValueError: a prior that has no other to hand over to.
+        """
+        raise ValueError(
+            f"{type(self).__name__} does not hand over: only a warm-started mixture does"
+        )
+
+    def resume(self, handed_over: bool) -> None:
+        """Puts the prior in force that was so when a run was left; no variable changes.
+
+        Raises:
+            ValueError: `handed_over` is True, but there is no prior to hand over to.
+        """
+        if handed_over:
+            raise ValueError(f"{type(self).__name__} cannot have been handed over")
 
     def start_introspection(self) -> None:
         """Called at the end of the VAE stage, and when a run is resumed after it."""
@@ -102,7 +123,9 @@ class StandardNormalPrior(Prior):
     def __init__(self, latent_dim: int, name: str = "prior", dtype: str | None = None):
         super().__init__(1, latent_dim, name, dtype)
 
-    def parameters(self, encoder=None, training=False) -> MixtureParameters:
+    def parameters(
+        self, encoder: keras.Model | None = None, training: bool = False
+    ) -> MixtureParameters:
         """Zeros: mean 0, log-variance 0, one component."""
         zeros = tf.zeros((1, self.latent_dim), self.variable_dtype)
         return MixtureParameters(zeros, zeros, zeros[:, 0])
@@ -120,11 +143,11 @@ class VampPrior(Prior):
 
     Args:
         pseudo_inputs: [K, *shape] initial pseudo-inputs, usually training examples.
-        latent_dim: L.
-        learn_weights: train the logits; otherwise they stay uniform.
+        latent_dim: number of latent dimensions, L.
+        learn_weights: whether the logits are trained; otherwise they stay uniform.
         clip: hard limits of the pseudo-inputs, or None. The gradient is zero at and beyond them.
-        name: of the layer.
-        dtype: as of every `Prior`.
+        name: name of the layer.
+        dtype: type of the parameters, as in every `Prior`.
     """
 
     def __init__(
@@ -149,7 +172,9 @@ class VampPrior(Prior):
             trainable=learn_weights,
         )
 
-    def parameters(self, encoder=None, training=False) -> MixtureParameters:
+    def parameters(
+        self, encoder: keras.Model | None = None, training: bool = False
+    ) -> MixtureParameters:
         """The posteriors at the pseudo-inputs, by one encoder pass of their own."""
         if encoder is None:
             raise ValueError("the VampPrior is made of the encoder's posteriors: pass the encoder")
@@ -164,14 +189,14 @@ class MixturePrior(Prior):
     """A mixture of K diagonal Gaussians with free parameters, and adaptive variance clipping (paper, Sec. 4).
 
     Args:
-        num_components: K.
-        latent_dim: L.
-        learn_weights: train the logits; otherwise they keep their values.
-        clip_variance: freeze the range of the log-variances at the end of the VAE stage and clip softly to
-            it from then on.
-        seed: of the initial means, drawn from N(0, I); log-variances and logits start at 0.
-        name: of the layer.
-        dtype: as of every `Prior`.
+        num_components: number of components, K.
+        latent_dim: number of latent dimensions, L.
+        learn_weights: whether the logits are trained; otherwise they keep their values.
+        clip_variance: whether the range of the log-variances is frozen at the end of the VAE stage, and they
+            are clipped softly to it from then on.
+        seed: seed of the initial means, drawn from N(0, I); log-variances and logits start at 0.
+        name: name of the layer.
+        dtype: type of the parameters, as in every `Prior`.
     """
 
     def __init__(
@@ -211,7 +236,9 @@ class MixturePrior(Prior):
         """The least and greatest log-variances, [L] each; infinite until introspection starts."""
         return [self.min_logvar, self.max_logvar]
 
-    def parameters(self, encoder=None, training=False) -> MixtureParameters:
+    def parameters(
+        self, encoder: keras.Model | None = None, training: bool = False
+    ) -> MixtureParameters:
         """The free parameters, log-variances clipped once `start_introspection` was called."""
         logvar = soft_clip(
             tf.convert_to_tensor(self.logvar.value),
@@ -247,8 +274,9 @@ class WarmStartedMixturePrior(Prior):
     Both exist from the start, so that a checkpoint has one structure throughout.
 
     Args:
-        vamp: the prior of the first phase.
-        mixture: the prior that takes over, of the same size.
+        vamp: prior of the first phase.
+        mixture: prior that takes over, of the same size.
+        name: name of the layer.
     """
 
     def __init__(self, vamp: VampPrior, mixture: MixturePrior, name: str = "prior"):
@@ -260,16 +288,21 @@ class WarmStartedMixturePrior(Prior):
             )
         self.vamp = vamp
         self.mixture = mixture
-        self.handed_over = False
+        self._handed_over = False
 
     @property
     def active(self) -> Prior:
         """The prior in force."""
-        return self.mixture if self.handed_over else self.vamp
+        return self.mixture if self._handed_over else self.vamp
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the mixture is in force."""
+        return self._handed_over
 
     @property
     def limits(self) -> list[keras.Variable]:
-        """The mixture's."""
+        """The mixture's limits."""
         return self.mixture.limits
 
     @property
@@ -277,19 +310,25 @@ class WarmStartedMixturePrior(Prior):
         """The trainable variables of the prior in force."""
         return self.active.trainable_variables
 
-    def parameters(self, encoder=None, training=False) -> MixtureParameters:
+    def parameters(
+        self, encoder: keras.Model | None = None, training: bool = False
+    ) -> MixtureParameters:
         """The parameters of the prior in force."""
         return self.active.parameters(encoder, training)
 
-    def hand_over(self, encoder) -> None:
+    def resume(self, handed_over: bool) -> None:
+        """Puts the mixture in force, or the VampPrior; no variable changes."""
+        self._handed_over = handed_over
+
+    def hand_over(self, encoder: keras.Model) -> None:
         """Turns the VampPrior into free parameters: means, log-variances and log weights are copied.
 
         Args:
-            encoder: gives the posteriors at the pseudo-inputs, in one training-mode pass.
+            encoder: network that gives the posteriors at the pseudo-inputs, in one training-mode pass.
         """
         loc, logvar, logits = self.vamp.parameters(encoder, training=True)
         self.mixture.assign(MixtureParameters(loc, logvar, tf.nn.log_softmax(logits)))
-        self.handed_over = True
+        self._handed_over = True
 
     def start_introspection(self) -> None:
         """Freezes the mixture's clipping range, if the mixture is in force."""
@@ -308,12 +347,12 @@ def soft_clip(logvar: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
     `b = 10 / (|high - low| + 1e-8)`; where `high == low` the result is `high`, without gradient.
 
     Args:
-        logvar: [K, L].
+        logvar: [K, L] log-variances.
         low: [L] least log-variance, -inf for no limit.
         high: [L] greatest log-variance, inf for no limit.
 
     Returns:
-        [K, L] clipped log-variances.
+        The clipped log-variances, [K, L].
     """
     limited = tf.math.is_finite(low) & tf.math.is_finite(high)
     # Inactive branches get harmless numbers: a gradient through `where` must not meet inf - inf.

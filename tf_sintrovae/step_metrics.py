@@ -1,5 +1,9 @@
 """The metrics of a training step by stage, and the note of the first step at which one was not finite."""
 
+from collections.abc import Mapping
+
+import keras
+import numpy as np
 import tensorflow as tf
 
 STAGE_METRICS = {
@@ -20,6 +24,15 @@ STAGE_METRICS = {
 METRICS = tuple(dict.fromkeys(name for names in STAGE_METRICS.values() for name in names))
 
 
+def update_means(
+    metrics: Mapping[str, keras.metrics.Mean], means: Mapping[str, tf.Tensor], batch_size: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Takes a batch's means into the running ones, which it returns; a partial batch counts as such."""
+    for name, value in means.items():
+        metrics[name].update_state(value, sample_weight=batch_size)
+    return {name: metrics[name].result() for name in means}
+
+
 def note_divergence(note: tf.Tensor, step: tf.Tensor, means: dict[str, tf.Tensor]) -> tf.Tensor:
     """The note after a training step; one that was made stays.
 
@@ -29,7 +42,7 @@ def note_divergence(note: tf.Tensor, step: tf.Tensor, means: dict[str, tf.Tensor
         means: scalar means of this replica's batch, by name.
 
     Returns:
-        int64 [2]. A mean that is not finite on any replica counts.
+        The note, int64 [2]. A mean that is not finite on any replica counts.
     """
     finite = tf.math.is_finite(tf.stack(list(means.values())))
     bad = tf.cast(_is_on_any_replica(~finite), tf.int64)
@@ -39,7 +52,7 @@ def note_divergence(note: tf.Tensor, step: tf.Tensor, means: dict[str, tf.Tensor
     return tf.where(note[1] == 0, now, note)
 
 
-def read_divergence(note) -> tuple[int, list[str]] | None:
+def read_divergence(note: np.ndarray) -> tuple[int, list[str]] | None:
     """The step and the names of the metrics in a note [2]; None while all were finite."""
     step, bits = map(int, note)
     names = [name for bit, name in enumerate(METRICS) if bits >> bit & 1]

@@ -46,8 +46,8 @@ def test_values_match_tfp(rng, jit_compile, L):
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_gradients_match_tfp(rng, jit_compile, L):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
-    of_density, of_mean = rng.normal(size=40), 40 * rng.normal(size=5)
-    of_values = rng.normal(size=(40, 5))
+    grad_density, grad_mean = rng.normal(size=40), 40 * rng.normal(size=5)
+    grad_values = rng.normal(size=(40, 5))
 
     def check(function, reference, *upstream):
         wanted = problems.gradients(reference, tensors, *upstream)
@@ -57,13 +57,13 @@ def test_gradients_match_tfp(rng, jit_compile, L):
         for a, w in zip(actual, wanted, strict=True):
             np.testing.assert_allclose(a, w, rtol=1e-10, atol=1e-10)
 
-    check(mixture.log_prob, lambda *args: problems.expected(*args)[0], of_density)
-    check(mixture.log_prob_and_responsibilities, problems.expected, of_density, of_values)
+    check(mixture.log_prob, lambda *args: problems.expected(*args)[0], grad_density)
+    check(mixture.log_prob_and_responsibilities, problems.expected, grad_density, grad_values)
     check(
         mixture.log_prob_and_mean_responsibilities,
         with_mean(problems.expected),
-        of_density,
-        of_mean,
+        grad_density,
+        grad_mean,
     )
 
 
@@ -71,15 +71,17 @@ def test_gradients_match_tfp(rng, jit_compile, L):
 def test_mean_without_gradient(rng, L):
     """The mean stays the same and carries no gradient; that of the density is whole."""
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
-    of_density, of_mean = rng.normal(size=40), rng.normal(size=5)
+    grad_density, grad_mean = rng.normal(size=40), rng.normal(size=5)
 
     def looked_at(*args):
         return mixture.log_prob_and_mean_responsibilities(*args, mean_gradient=False)
 
     wanted = mixture.log_prob_and_mean_responsibilities(*tensors)[1]
     np.testing.assert_array_equal(looked_at(*tensors)[1], wanted)
-    actual = problems.gradients(looked_at, tensors, of_density, of_mean)
-    for a, w in zip(actual, problems.gradients(mixture.log_prob, tensors, of_density), strict=True):
+    actual = problems.gradients(looked_at, tensors, grad_density, grad_mean)
+    for a, w in zip(
+        actual, problems.gradients(mixture.log_prob, tensors, grad_density), strict=True
+    ):
         np.testing.assert_allclose(a, w, rtol=1e-12)
 
 
@@ -140,8 +142,8 @@ def test_one_component_is_a_gaussian(rng, L):
     density, values = mixture.log_prob_and_responsibilities(*tensors)
     np.testing.assert_allclose(density, problems.expected(*tensors)[0], atol=1e-10)
     np.testing.assert_array_equal(values, 1)
-    of_logits = problems.gradients(mixture.log_prob, tensors, 1.0)[3]
-    np.testing.assert_array_equal(of_logits, 0)
+    grad_logits = problems.gradients(mixture.log_prob, tensors, 1.0)[3]
+    np.testing.assert_array_equal(grad_logits, 0)
 
 
 @dims
@@ -154,9 +156,9 @@ def test_weight_of_zero_takes_no_part(rng, L):
     np.testing.assert_allclose(mixture.log_prob(*tensors), mixture.log_prob(*others), atol=1e-12)
     np.testing.assert_array_equal(mixture.responsibilities(*tensors)[:, 2], 0)
     function = mixture.log_prob_and_mean_responsibilities
-    of_z, *of_parameters = problems.gradients(function, tensors, 1.0, np.arange(5.0))
-    assert np.isfinite(of_z).all()
-    for gradient in of_parameters:
+    grad_z, *grad_parameters = problems.gradients(function, tensors, 1.0, np.arange(5.0))
+    assert np.isfinite(grad_z).all()
+    for gradient in grad_parameters:
         np.testing.assert_array_equal(gradient[2], 0)
         assert np.isfinite(gradient).all() and np.any(gradient)
 
@@ -238,8 +240,8 @@ def test_low_precision_is_computed_in_float32(rng, dtype):
     density = mixture.log_prob(*low)
     assert density.dtype == tf.float32
     np.testing.assert_array_equal(density, mixture.log_prob(*same))
-    of_low = problems.gradients(mixture.log_prob, low, 1.0)
-    for a, w in zip(of_low, problems.gradients(mixture.log_prob, same, 1.0), strict=True):
+    grad_low = problems.gradients(mixture.log_prob, low, 1.0)
+    for a, w in zip(grad_low, problems.gradients(mixture.log_prob, same, 1.0), strict=True):
         np.testing.assert_array_equal(a, tf.cast(w, dtype))
 
 
@@ -304,10 +306,10 @@ def test_no_samples(rng, jit_compile, L):
         tensors = [tf.zeros((0, L)), *parameters]
         outputs = tf.nest.flatten(function(*tensors, jit_compile=jit_compile))
         assert outputs[0].shape == (0,)
-        of_z, *others = problems.gradients(
+        grad_z, *others = problems.gradients(
             lambda *args, f=function: tf.nest.flatten(f(*args, jit_compile=jit_compile))[0],
             tensors,
             1.0,
         )
-        assert of_z.shape == (0, L)
+        assert grad_z.shape == (0, L)
         assert all(np.all(gradient == 0) for gradient in others)

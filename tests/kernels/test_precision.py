@@ -134,8 +134,8 @@ def test_equal_components_leave_only_rounding_in_the_gradient_of_their_weights()
     """The true gradient is zero, so that no relative error is defined."""
     z, loc, logvar, logits = float32_problem(0, (48, 4, 2), spread=0.0, logvar=(0.0, 0.0))
     tensors = problems.as_tensors((z, loc, logvar, logits), tf.float32)
-    of_logits = problems.gradients(mixture.log_prob, tensors, 1.0)[3]
-    np.testing.assert_allclose(of_logits, 0, atol=48 * 2.0**-22)
+    grad_logits = problems.gradients(mixture.log_prob, tensors, 1.0)[3]
+    np.testing.assert_allclose(grad_logits, 0, atol=48 * 2.0**-22)
 
 
 @settings

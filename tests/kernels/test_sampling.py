@@ -74,15 +74,15 @@ def test_gradient_reaches_the_drawn_rows_only():
     loc, logvar, _ = parameters(tf.float64)
     component = tf.constant([2, 0, 2])
     eps = tf.constant([[1.0, -2.0, 0.5]] * 3, tf.float64)
-    of_loc, of_logvar = problems.gradients(
+    grad_loc, grad_logvar = problems.gradients(
         lambda loc, logvar: mixture.component_sample(component, eps, loc, logvar),
         [loc, logvar],
         1.0,
     )
-    np.testing.assert_array_equal(of_loc, [[1] * 3, [0] * 3, [2] * 3, [0] * 3])
+    np.testing.assert_array_equal(grad_loc, [[1] * 3, [0] * 3, [2] * 3, [0] * 3])
     # dz / dlogvar = exp(logvar / 2) eps / 2, twice for the component drawn twice.
     half = 0.5 * np.exp(0.5 * logvar.numpy()) * eps[0].numpy()
-    np.testing.assert_allclose(of_logvar, half * [[1], [0], [2], [0]], rtol=1e-12)
+    np.testing.assert_allclose(grad_logvar, half * [[1], [0], [2], [0]], rtol=1e-12)
 
 
 def test_does_not_touch_all_components():

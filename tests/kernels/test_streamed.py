@@ -121,7 +121,7 @@ def test_batch_of_unknown_size(small_blocks, monkeypatch, K, streams):
     )
     assert programs.is_large(tf.TensorSpec((None, 2)), tensors[1]) == streams
 
-    def of_z(z):
+    def grad_z(z):
         with tf.GradientTape() as tape:
             tape.watch(z)
             density, mean = mixture.log_prob_and_mean_responsibilities(
@@ -130,8 +130,8 @@ def test_batch_of_unknown_size(small_blocks, monkeypatch, K, streams):
             total = tf.reduce_sum(density) + tf.reduce_sum(mean**2)
         return tape.gradient(total, z)
 
-    any_size = tf.function(of_z, input_signature=[tf.TensorSpec((None, 2), tf.float64)])
-    np.testing.assert_allclose(any_size(tensors[0]), of_z(tensors[0]), rtol=1e-10, atol=1e-12)
+    any_size = tf.function(grad_z, input_signature=[tf.TensorSpec((None, 2), tf.float64)])
+    np.testing.assert_allclose(any_size(tensors[0]), grad_z(tensors[0]), rtol=1e-10, atol=1e-12)
 
 
 def test_a_known_size_is_not_served_by_a_program_for_any(monkeypatch):

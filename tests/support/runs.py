@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_sintrovae.config import Config
 from tf_sintrovae.data import registry
-from tf_sintrovae.training import callbacks, loop, workdir
+from tf_sintrovae.training import loop, progress, workdir
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ PLANE = {"dataset": "8gaussians", "widths": (8,), "batch_size": 16}
 def trained(folder, **changes):
     """Runs the tiny experiment in `folder`; returns the model."""
     config = dataclasses.replace(TINY, workdir=str(folder), **changes)
-    with workdir.opened(config) as opened:
+    with workdir.open_workdir(config) as opened:
         return loop.train(config, registry.load(config.dataset), opened)
 
 
@@ -70,14 +70,14 @@ def assert_same_state(folder, reference):
 
 def signal_at(step: int, number: int, monkeypatch) -> None:
     """Has this process send itself a signal when training has done `step`."""
-    original = callbacks.Progress.on_train_batch_end
+    original = progress.Progress.on_train_batch_end
 
     def send(self, batch, logs=None):
         original(self, batch, logs)
         if self._step == step:
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", send)
+    monkeypatch.setattr(progress.Progress, "on_train_batch_end", send)
 
 
 class Finished(NamedTuple):

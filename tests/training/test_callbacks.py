@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.training import callbacks, history
+from tf_sintrovae.training import callbacks, history, progress
 from tf_sintrovae.training.divergence import DivergenceError
 
 PLAYERS = ("encoder", "decoder", "prior")
@@ -307,9 +307,9 @@ def test_no_history_is_no_rows(tmp_path):
 # Progress -------------------------------------------------------------------------------------------
 
 
-def progress(clock, seconds_a_step, steps, total=10, first=0, **settings):
+def run_progress(clock, seconds_a_step, steps, total=10, first=0, **settings):
     """Runs a `Progress` (10 examples a step, 5 steps an epoch) over steps of the given length."""
-    bar = callbacks.Progress(10, total, 5, **settings)
+    bar = progress.Progress(10, total, 5, **settings)
     model = Recorder(step=first)
     bar.set_model(model)
     bar.on_train_begin()
@@ -320,7 +320,7 @@ def progress(clock, seconds_a_step, steps, total=10, first=0, **settings):
 
 
 def test_a_line_in_a_file_says_where_training_is_and_how_long_it_takes(clock, capsys):
-    progress(clock, 2.0, steps=6, file_seconds=8.0)
+    run_progress(clock, 2.0, steps=6, file_seconds=8.0)
     expected = [
         "epoch 1, step 4/10, 5 examples/s, 0:00:12 left: loss 0.1235",
     ]
@@ -328,7 +328,7 @@ def test_a_line_in_a_file_says_where_training_is_and_how_long_it_takes(clock, ca
 
 
 def test_the_last_step_is_always_reported(clock, capsys):
-    progress(clock, 0.5, steps=10, file_seconds=100.0)
+    run_progress(clock, 0.5, steps=10, file_seconds=100.0)
     assert capsys.readouterr().out.splitlines() == [
         "epoch 2, step 10/10, 20 examples/s, 0:00:00 left: loss 0.1235"
     ]
@@ -337,20 +337,20 @@ def test_the_last_step_is_always_reported(clock, capsys):
 def test_a_resumed_run_counts_its_own_time(clock, capsys):
     """Steps of before the resume took none of this process's time."""
     clock.seconds = 1000.0
-    progress(clock, 1.0, steps=2, total=100_000, first=40_000, file_seconds=2.0)
+    run_progress(clock, 1.0, steps=2, total=100_000, first=40_000, file_seconds=2.0)
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith("epoch 8001, step 40002/100000, 10 examples/s, 16:39:58 left")
 
 
 def test_days_are_not_dropped(clock, capsys):
-    progress(clock, 1.0, steps=2, total=90_002, file_seconds=2.0)
+    run_progress(clock, 1.0, steps=2, total=90_002, file_seconds=2.0)
     assert "1 day, 1:00:00 left" in capsys.readouterr().out
 
 
 def test_a_terminals_line_is_redrawn_and_stays_in_its_width(clock, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "50")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    progress(clock, 1.0, steps=3)
+    run_progress(clock, 1.0, steps=3)
     out = capsys.readouterr().out
     drawn = out.removesuffix("\n").split("\r")[1:]
     assert [line[:24] for line in drawn] == ["epoch 1, step 2/10, 10 e", "epoch 1, step 3/10, 10 e"]

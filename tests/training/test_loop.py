@@ -207,7 +207,7 @@ def test_when_no_checkpoint_can_be_read_the_user_is_told(finished):
 def test_other_data_are_refused_and_nothing_is_lost(finished, straight):
     config = dataclasses.replace(TINY, workdir=str(finished), epochs=8, **PLANE)
     with (
-        workdir.opened(config) as opened,
+        workdir.open_workdir(config) as opened,
         pytest.raises(UserError, match=r"data are not those .*content has changed.*--overwrite"),
     ):
         loop.train(config, registry.load("rings"), opened)
@@ -272,7 +272,7 @@ def poison_loss(monkeypatch, step):
 
 def poison_gradient(monkeypatch, step, above=0.0, player="decoder"):
     """A player's gradient of the step after `step` is NaN while the rate is more than `above`."""
-    update, apply_steps, models = SoftIntroVAE._update, player_updates.apply_steps, []
+    update, apply_updates, models = SoftIntroVAE._update, player_updates.apply_updates, []
 
     def remember(self, *arguments):
         models[:] = [self]
@@ -283,10 +283,10 @@ def poison_gradient(monkeypatch, step, above=0.0, player="decoder"):
         bad = (models[0].step.value == step) & (optimizer.learning_rate.value > above)
         factor = tf.where(bad, float("nan"), 1.0)
         steps = [s._replace(gradients=_multiply(s, optimizer, factor)) for s in steps]
-        apply_steps(scaling, steps)
+        apply_updates(scaling, steps)
 
     monkeypatch.setattr(SoftIntroVAE, "_update", remember)
-    monkeypatch.setattr(player_updates, "apply_steps", poisoned)
+    monkeypatch.setattr(player_updates, "apply_updates", poisoned)
 
 
 def _multiply(step, optimizer, factor):
@@ -484,7 +484,7 @@ def run_schedule(schedule, stops):
 
 
 def test_segments_by_hand():
-    schedule = Schedule.of(TINY, 3)
+    schedule = Schedule.from_config(TINY, 3)
     assert schedule == Schedule(hand_over=6, introspection=9, total=18)
     assert list(schedule.segments(0)) == [(0, 6), (6, 9), (9, 18)]
     assert list(schedule.segments(7)) == [(7, 9), (9, 18)]
@@ -496,7 +496,7 @@ def test_segments_by_hand():
 
 def test_the_schedules_of_other_settings_by_hand():
     def of(**changes):
-        return Schedule.of(dataclasses.replace(TINY, **changes), 3)
+        return Schedule.from_config(dataclasses.replace(TINY, **changes), 3)
 
     assert of(mixture_warmup_epochs=0) == Schedule(9, 9, 18)
     assert of(mixture_warmup_epochs=3) == Schedule(0, 9, 18)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tf_sintrovae import files
 from tf_sintrovae.config import Config, read_config
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.training import history, workdir
@@ -18,7 +19,7 @@ def config(folder, **settings) -> Config:
 
 def begin(folder, **settings) -> None:
     """A run that has trained something."""
-    with workdir.opened(config(folder, **settings)) as opened:
+    with workdir.open_workdir(config(folder, **settings)) as opened:
         (opened.checkpoints / "ckpt-3.index").write_text("weights")
         opened.history.write_text("losses\n")
 
@@ -33,7 +34,7 @@ def contents(folder) -> dict[str, str]:
 
 def test_a_run_finds_its_folders_and_leaves_its_settings(tmp_path):
     settings = config(tmp_path / "deep" / "run", seed=3)
-    with workdir.opened(settings) as opened:
+    with workdir.open_workdir(settings) as opened:
         for folder in (opened.checkpoints, opened.tensorboard, opened.figures):
             assert folder.is_dir()
     assert read_config(opened.root) == settings
@@ -42,7 +43,7 @@ def test_a_run_finds_its_folders_and_leaves_its_settings(tmp_path):
 
 def test_a_home_folder_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    with workdir.opened(config("~/run")) as opened:
+    with workdir.open_workdir(config("~/run")) as opened:
         assert opened.root == tmp_path / "run"
 
 
@@ -80,14 +81,14 @@ def test_a_setting_that_shaped_the_run_cannot_change(name, tmp_path):
     before = contents(tmp_path)
     with (
         pytest.raises(UserError, match=rf"other settings:.* {name}=.* \(was .*--overwrite"),
-        workdir.opened(config(tmp_path, **changed(name))),
+        workdir.open_workdir(config(tmp_path, **changed(name))),
     ):
         pass
     assert contents(tmp_path) == before
 
 
 def test_a_start_that_failed_before_training_does_not_bind_the_next(tmp_path):
-    with workdir.opened(config(tmp_path, num_components=9999)):
+    with workdir.open_workdir(config(tmp_path, num_components=9999)):
         pass  # the data set was too small for them
     begin(tmp_path, num_components=10)
     assert read_config(tmp_path).num_components == 10
@@ -98,14 +99,14 @@ def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
     (tmp_path / "results.json").write_text("{}")
     (tmp_path / "saved_model").mkdir()
     (tmp_path / "notes.txt").write_text("mine")
-    with workdir.opened(config(tmp_path, seed=1, overwrite=True)):
+    with workdir.open_workdir(config(tmp_path, seed=1, overwrite=True)):
         pass
     assert set(contents(tmp_path)) == {".lock", "config.json", "flags.txt", "notes.txt"}
     assert not (tmp_path / "saved_model").exists()
 
 
 def test_the_flags_of_a_run_never_ask_to_overwrite_it(tmp_path):
-    with workdir.opened(config(tmp_path, overwrite=True)):
+    with workdir.open_workdir(config(tmp_path, overwrite=True)):
         pass
     assert "--nooverwrite\n" in (tmp_path / "flags.txt").read_text()
     assert not read_config(tmp_path).overwrite
@@ -116,10 +117,10 @@ def test_a_damaged_config_is_named_and_can_be_overwritten(tmp_path):
     (tmp_path / "config.json").write_text('{"epochs": ')
     with (
         pytest.raises(UserError, match=r"config\.json: not a config\.json .*--overwrite"),
-        workdir.opened(config(tmp_path)),
+        workdir.open_workdir(config(tmp_path)),
     ):
         pass
-    with workdir.opened(config(tmp_path, overwrite=True)):
+    with workdir.open_workdir(config(tmp_path, overwrite=True)):
         pass
 
 
@@ -127,18 +128,18 @@ def test_a_folder_below_a_file_is_named(tmp_path):
     (tmp_path / "file").touch()
     with (
         pytest.raises(UserError, match=r"workdir .*/file/run cannot be written .*--workdir"),
-        workdir.opened(config(tmp_path / "file" / "run")),
+        workdir.open_workdir(config(tmp_path / "file" / "run")),
     ):
         pass
 
 
 def test_a_second_user_is_refused_and_changes_nothing(tmp_path):
     begin(tmp_path)
-    with workdir.opened(config(tmp_path)):
+    with workdir.open_workdir(config(tmp_path)):
         before = contents(tmp_path)
         with (
             pytest.raises(UserError, match=r"in use by another process"),
-            workdir.opened(config(tmp_path, overwrite=True)),
+            workdir.open_workdir(config(tmp_path, overwrite=True)),
         ):
             pass
         assert contents(tmp_path) == before
@@ -148,13 +149,14 @@ def test_a_second_user_is_refused_and_changes_nothing(tmp_path):
 def test_the_folder_of_a_killed_process_is_free(tmp_path):
     code = (
         "import sys, time; from tf_sintrovae import config; from tf_sintrovae.training import workdir\n"
-        "with workdir.opened(config.Config(workdir=sys.argv[1])): print('open', flush=True); time.sleep(60)"
+        "with workdir.open_workdir(config.Config(workdir=sys.argv[1])):\n"
+        " print('open', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "open\n"
-    with pytest.raises(UserError, match="in use"), workdir.opened(config(tmp_path)):
+    with pytest.raises(UserError, match="in use"), workdir.open_workdir(config(tmp_path)):
         pass
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -163,18 +165,18 @@ def test_the_folder_of_a_killed_process_is_free(tmp_path):
 
 def test_a_text_is_the_old_one_until_the_new_one_is_complete(tmp_path, monkeypatch):
     path = tmp_path / "results.json"
-    workdir.write_atomically(path, "old")
+    files.write_atomically(path, "old")
 
     def broken(source, target):
         assert source.read_text() == "new"
         raise OSError("no space")
 
     with monkeypatch.context() as context:
-        context.setattr(workdir.os, "replace", broken)
+        context.setattr(files.os, "replace", broken)
         with pytest.raises(OSError, match="no space"):
-            workdir.write_atomically(path, "new")
+            files.write_atomically(path, "new")
     assert path.read_text() == "old"
-    workdir.write_atomically(path, "new")
+    files.write_atomically(path, "new")
     assert path.read_text() == "new"
 
 
@@ -197,7 +199,7 @@ def test_after_a_divergence_optimisation_may_change_from_a_step_on(tmp_path):
     begin(tmp_path)
     diverge(tmp_path)
     before = contents(tmp_path)
-    with workdir.opened(config(tmp_path, epochs=9, **TUNED)) as opened:
+    with workdir.open_workdir(config(tmp_path, epochs=9, **TUNED)) as opened:
         assert set(opened.changes) == set(TUNED)
         assert contents(tmp_path) == before  # the step is not known yet
         opened.adopt_changes(config(tmp_path, epochs=9, **TUNED), 3)
@@ -206,7 +208,7 @@ def test_after_a_divergence_optimisation_may_change_from_a_step_on(tmp_path):
     assert (event["event"], event["step"]) == ("settings", 3)
     assert event["changed"]["beta_neg"] == [Config().beta_neg, 2.0]
     assert event["changed"]["lr_milestones"] == [[], [30]]
-    with workdir.opened(config(tmp_path, epochs=9, **TUNED)) as opened:
+    with workdir.open_workdir(config(tmp_path, epochs=9, **TUNED)) as opened:
         assert opened.changes == {}
 
 
@@ -216,7 +218,7 @@ def test_after_a_divergence_what_shaped_the_weights_may_not(changes, tmp_path):
     diverge(tmp_path)
     with (
         pytest.raises(UserError, match=r"other settings: seed=5 \(was 0\);"),
-        workdir.opened(config(tmp_path, **changes)),
+        workdir.open_workdir(config(tmp_path, **changes)),
     ):
         pass
 
@@ -243,26 +245,26 @@ DATA = {"count": 700, "shape": [8, 8, 1], "content": "aa"}
     ],
 )
 def test_other_data_than_before_are_refused_with_what_changed(changes, message, tmp_path):
-    with workdir.opened(config(tmp_path)) as opened:
+    with workdir.open_workdir(config(tmp_path)) as opened:
         opened.check_data(DATA)
     begin(tmp_path)
-    with workdir.opened(config(tmp_path)) as opened:
+    with workdir.open_workdir(config(tmp_path)) as opened:
         opened.check_data(DATA)
         with pytest.raises(UserError, match=f"{message} .*--overwrite"):
             opened.check_data(DATA | changes)
         opened.check_data(DATA)
-    with workdir.opened(config(tmp_path, overwrite=True)) as opened:
+    with workdir.open_workdir(config(tmp_path, overwrite=True)) as opened:
         opened.check_data(DATA | changes)
 
 
 def test_data_bind_a_run_only_once_it_has_trained(tmp_path):
     for count in (700, 800):
-        with workdir.opened(config(tmp_path)) as opened:
+        with workdir.open_workdir(config(tmp_path)) as opened:
             opened.check_data(DATA | {"count": count})
     begin(tmp_path)
     (tmp_path / "data.json").unlink()  # as of a version that did not keep it
     for _ in range(2):
-        with workdir.opened(config(tmp_path)) as opened:
+        with workdir.open_workdir(config(tmp_path)) as opened:
             opened.check_data(DATA)
 
 
@@ -271,7 +273,7 @@ def test_a_damaged_fingerprint_is_named(content, tmp_path):
     begin(tmp_path)
     (tmp_path / "data.json").write_text(content)
     with (
-        workdir.opened(config(tmp_path)) as opened,
+        workdir.open_workdir(config(tmp_path)) as opened,
         pytest.raises(UserError, match=r"data\.json cannot be read: .*--overwrite"),
     ):
         opened.check_data(DATA)

@@ -40,7 +40,7 @@ def export(
         UserError: the disk is full; a previous export is still there.
     """
     path = pathlib.Path(path)
-    temporary = files.temporary_of(path)
+    temporary = files.temporary_path(path)
     servable = Servable(model, clip_images)
     files.recover_folder(path)
     try:

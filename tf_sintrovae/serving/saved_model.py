@@ -34,7 +34,7 @@ def locate(name: str | os.PathLike[str]) -> pathlib.Path:
         UserError: no SavedModel is there.
     """
     path = pathlib.Path(name).expanduser()
-    old = files.interrupted(path)
+    old = files.find_interrupted(path)
     if old is not None:
         raise UserError(
             f"saved_model={name}: its export was interrupted, the one before lies in {old}: start the run "

@@ -27,12 +27,12 @@ class Checkpoints:
     Nothing that is not finite is ever saved.
 
     Args:
-        model: compiled model; its structure is the same in every stage.
-        folder: where the checkpoints lie; the last three are kept.
+        model: compiled model of the run; its structure is the same in every stage.
+        folder: folder of the checkpoints; the last three are kept.
 
     Attributes:
-        state: of the run; saved and restored with the weights.
-        saved_at: when the newest was written, in seconds of the monotonic clock.
+        state: state of the run, saved and restored with the weights.
+        saved_at: time at which the newest was written, in seconds of the monotonic clock.
     """
 
     def __init__(self, model: SoftIntroVAE, folder: pathlib.Path):
@@ -47,7 +47,7 @@ class Checkpoints:
         groups = {f"weights of the {name}": player.variables for name, player in players.items()}
         groups |= {name.replace("_", "'s "): each.variables for name, each in optimizers.items()}
         self._finite = divergence.FiniteCheck(groups, model.prior.limits)
-        self._saved_step = None  # what this process has written or restored last
+        self._saved_step: int | None = None  # what this process has written or restored last
         self.saved_at = time.monotonic()
 
     def save(self) -> None:
@@ -73,7 +73,7 @@ class Checkpoints:
         """
         steps = self._newest_first()
         for step in steps:
-            if self._restored(step):
+            if self._try_restore(step):
                 return int(self._model.step.numpy())
         if steps:
             raise UserError(
@@ -117,7 +117,7 @@ class Checkpoints:
             with contextlib.suppress(OSError):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def _restored(self, step: int) -> bool:
+    def _try_restore(self, step: int) -> bool:
         """Restores the checkpoint of a step; a warning, and False, if that does not work."""
         path = f"{self._manager.directory}/ckpt-{step}"
         try:

@@ -1,5 +1,6 @@
 """Divergence: which losses or weights of a model are not finite, and the error that says so."""
 
+import typing
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -7,13 +8,16 @@ import tensorflow as tf
 
 from tf_sintrovae.errors import UserError
 
+if typing.TYPE_CHECKING:
+    from tf_sintrovae.model import SoftIntroVAE
+
 
 class DivergenceError(UserError):
     """Training came to losses or weights that are not finite.
 
     Attributes:
-        step: the first step, counted from 1, at which it was seen.
-        terms: what was not finite.
+        step: first step, counted from 1, at which it was seen.
+        terms: names of the losses or groups of variables that were not finite.
     """
 
     def __init__(self, step: int, terms: Sequence[str]):
@@ -22,14 +26,14 @@ class DivergenceError(UserError):
         super().__init__(f"training diverged at step {step}: {', '.join(self.terms)} not finite")
 
 
-def check_losses(model) -> None:
+def check_losses(model: "SoftIntroVAE") -> None:
     """Looks whether every step's losses were finite, at the cost of reading two integers.
 
     Args:
-        model: a `SoftIntroVAE`.
+        model: model in training.
 
     Raises:
-        DivergenceError: a step's were not.
+        DivergenceError: those of a step were not.
     """
     if model.divergence is not None:
         raise DivergenceError(*model.divergence)
@@ -58,11 +62,11 @@ class FiniteCheck:
     def _bad_groups(self) -> tf.Tensor:
         return tf.stack([self._any_bad(variables) for variables in self._groups.values()])
 
-    def _any_bad(self, variables) -> tf.Tensor:
+    def _any_bad(self, variables: Sequence[keras.Variable]) -> tf.Tensor:
         floats = [v for v in variables if tf.as_dtype(v.dtype).is_floating]
         return tf.reduce_any([False, *map(self._is_bad, floats)])
 
-    def _is_bad(self, variable) -> tf.Tensor:
+    def _is_bad(self, variable: keras.Variable) -> tf.Tensor:
         value = tf.convert_to_tensor(variable.value)
         allowed = id(variable) in self._limits
         bad = tf.math.is_nan(value) if allowed else ~tf.math.is_finite(value)

@@ -2,7 +2,8 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,9 +13,11 @@ from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
-from tf_sintrovae.training import callbacks, recovery, strategy
+from tf_sintrovae.network_checks import has_batch_norm
+from tf_sintrovae.training import callbacks, progress, recovery, strategy
 from tf_sintrovae.training.checkpoints import Checkpoints
 from tf_sintrovae.training.divergence import DivergenceError
+from tf_sintrovae.training.run_state import RunState
 from tf_sintrovae.training.schedule import Schedule
 from tf_sintrovae.training.workdir import Workdir
 
@@ -23,9 +26,9 @@ def train(config: Config, source: Source, workdir: Workdir) -> SoftIntroVAE:
     """Trains up to `config.epochs`, from the newest checkpoint on.
 
     Args:
-        config: the settings.
-        source: the data set.
-        workdir: takes checkpoints, logs and pictures.
+        config: settings of the run.
+        source: data set of the run.
+        workdir: folder that takes checkpoints, logs and figures.
 
     Returns:
         The trained model, its batch-norm statistics re-estimated if the settings ask for it.
@@ -59,10 +62,17 @@ def _steps_per_epoch(config: Config, source: Source) -> int:
     return config.steps_per_epoch or source.steps_per_epoch(config.batch_size)
 
 
-def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
+def _fit(
+    config: Config,
+    source: Source,
+    workdir: Workdir,
+    model: SoftIntroVAE,
+    checkpoints: Checkpoints,
+    distribution: tf.distribute.Strategy,
+) -> None:
     """Restores, and trains until the end; after a divergence, from the last checkpoint on if asked for."""
     steps_per_epoch = _steps_per_epoch(config, source)
-    schedule = Schedule.of(config, steps_per_epoch)
+    schedule = Schedule.from_config(config, steps_per_epoch)
     restore = functools.partial(_restore, config, model, checkpoints, steps_per_epoch)
     batches = functools.partial(strategy.training_batches, source, config, distribution)
     step = restore()
@@ -71,19 +81,19 @@ def _fit(config, source, workdir, model, checkpoints, distribution) -> None:
     stop = callbacks.StopOnSignal(checkpoints)
     around = _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model)
     try:
-        while step is not None:
+        while True:
             try:
                 with _divergence_before_its_consequences(checkpoints):
                     _train_from(step, schedule, model, checkpoints.state, batches, [*around, stop])
-                step = None
+                return
             except DivergenceError as error:
-                step = recovery.after(error, config, workdir, checkpoints, restore)
+                step = recovery.recover(error, config, workdir, checkpoints, restore)
     finally:
         stop.release()
 
 
 @contextlib.contextmanager
-def _divergence_before_its_consequences(checkpoints) -> Iterator[None]:
+def _divergence_before_its_consequences(checkpoints: Checkpoints) -> Iterator[None]:
     """Says that a run diverged where TensorFlow says what came of it, as that no component can be drawn."""
     try:
         yield
@@ -92,7 +102,9 @@ def _divergence_before_its_consequences(checkpoints) -> Iterator[None]:
         raise
 
 
-def _restore(config, model, checkpoints, steps_per_epoch: int) -> int:
+def _restore(
+    config: Config, model: SoftIntroVAE, checkpoints: Checkpoints, steps_per_epoch: int
+) -> int:
     """Puts model and state where the newest checkpoint is, or at the start; returns the step."""
     step, state = checkpoints.restore(), checkpoints.state
     before = int(state.steps_per_epoch.numpy())
@@ -108,7 +120,14 @@ def _restore(config, model, checkpoints, steps_per_epoch: int) -> int:
     return step
 
 
-def _train_from(step: int, schedule: Schedule, model, state, batches, around) -> None:
+def _train_from(
+    step: int,
+    schedule: Schedule,
+    model: SoftIntroVAE,
+    state: RunState,
+    batches: Callable[[int], Any],
+    around: Sequence[keras.callbacks.Callback],
+) -> None:
     """Trains from `step` to the end, stage by stage; `batches(step)` is the stream from there on."""
     steps_per_epoch = int(state.steps_per_epoch.numpy())
     for start, end in schedule.segments(step):
@@ -125,7 +144,7 @@ def _train_from(step: int, schedule: Schedule, model, state, batches, around) ->
             )
 
 
-def _check_execution(config, steps_per_epoch: int, step: int) -> None:
+def _check_execution(config: Config, steps_per_epoch: int, step: int) -> None:
     """Refuses calls of several steps that would run past the end of an epoch, or past a milestone."""
     size = config.steps_per_execution
     if steps_per_epoch % size or step % size:
@@ -153,8 +172,16 @@ def _whole_epochs(start: int, end: int, steps_per_epoch: int) -> Iterator[tuple[
         yield epoch, end // steps_per_epoch, steps_per_epoch
 
 
-def _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model) -> list:
-    pictures = plots.TrainingFigures(model, source, config.seed)
+def _callbacks(
+    config: Config,
+    source: Source,
+    workdir: Workdir,
+    checkpoints: Checkpoints,
+    schedule: Schedule,
+    steps_per_epoch: int,
+    model: SoftIntroVAE,
+) -> list[keras.callbacks.Callback]:
+    figures = plots.TrainingFigures(model, source, config.seed)
     return [
         callbacks.StopOnDivergence(),  # first: nothing below may record what is not finite
         callbacks.LearningRates(
@@ -164,7 +191,7 @@ def _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, 
         ),
         callbacks.History(workdir.history),
         callbacks.Summaries(workdir.tensorboard, pictures, every=max(1, config.epochs // 20)),
-        callbacks.Progress(config.batch_size, schedule.total, steps_per_epoch),
+        progress.Progress(config.batch_size, schedule.total, steps_per_epoch),
         callbacks.SaveCheckpoints(checkpoints, config.checkpoint_seconds),
     ]
 
@@ -178,12 +205,12 @@ def refresh_batch_norm(
     `least_steps` batches where that is more, replaces them (0.9^100 of the old ones remain); weights stay.
 
     Args:
-        model: trained model.
-        source: the data set.
-        config: batch size and seed.
+        model: trained model; nothing is done to one without batch norm.
+        source: data set of the run.
+        config: settings of the run, batch size and seed among them.
         least_steps: least number of batches.
     """
-    if not source.is_image:  # the networks for points have no batch norm
+    if not (has_batch_norm(model.encoder) or has_batch_norm(model.decoder)):
         return
     steps = max(least_steps, _steps_per_epoch(config, source))
 

@@ -13,7 +13,7 @@ from tf_sintrovae.training.workdir import Workdir
 _log = logging.getLogger(__name__)
 
 
-def after(
+def recover(
     error: DivergenceError,
     config: Config,
     workdir: Workdir,
@@ -23,11 +23,11 @@ def after(
     """Records a divergence and, with `on_nonfinite=rollback`, restores the last checkpoint, rates halved.
 
     Args:
-        error: the divergence.
-        config: `on_nonfinite`, and at most how many rollbacks.
-        workdir: takes the record.
-        checkpoints: of the run; every one of them is finite.
-        restore: puts the run where its newest checkpoint is, and returns the step.
+        error: divergence that ended training.
+        config: settings of the run, `on_nonfinite` and `max_rollbacks` among them.
+        workdir: folder of the run, which takes the record.
+        checkpoints: checkpoints of the run; every one of them is finite.
+        restore: function that puts the run where its newest checkpoint is, and returns the step.
 
     Returns:
         The step from which to go on.

@@ -11,12 +11,12 @@ class RunState(tf.Module):
     """Belongs to every checkpoint, so that a resumed run is in the stage that it was in, come what may.
 
     Attributes:
-        stage: index in `STAGES`.
-        handed_over: 1 once the VampPrior has become a free mixture.
-        hand_over_step: the step before which it did; -1 before.
-        introspection_step: the step before which the introspective stage began; -1 before.
-        steps_per_epoch: of the run; 0 before its start.
-        rollbacks: how often rates were halved after a divergence.
+        stage: index of the stage in `STAGES`.
+        handed_over: 1 once the VampPrior has become a free mixture, else 0.
+        hand_over_step: step before which it did; -1 before.
+        introspection_step: step before which the introspective stage began; -1 before.
+        steps_per_epoch: number of steps in an epoch of the run; 0 before its start.
+        rollbacks: number of times that rates were halved after a divergence.
         rates: [3] rates of encoder, decoder and prior that were halved, float64.
     """
 
@@ -32,18 +32,17 @@ class RunState(tf.Module):
 
     @property
     def rate_factor(self) -> float:
-        """By what all rates are multiplied after the rollbacks."""
+        """Factor of all rates after the rollbacks."""
         return 0.5 ** int(self.rollbacks.numpy())
 
     def take(self, model: SoftIntroVAE) -> None:
-        """Notes what the model is in."""
+        """Notes the stage of the model, and which prior is in force."""
         self.stage.assign(STAGES.index(model.stage))
         self.handed_over.assign(int(model.prior.handed_over))
 
     def give(self, model: SoftIntroVAE) -> None:
-        """Puts the model into what was noted; its variables are not touched."""
-        if self.handed_over.numpy() or model.prior.handed_over:
-            model.prior.handed_over = bool(self.handed_over.numpy())
+        """Puts the model into the stage that was noted; its variables are not touched."""
+        model.prior.resume(handed_over=bool(self.handed_over.numpy()))
         model.stage = STAGES[int(self.stage.numpy())]  # also drops the compiled step
 
     def adopt_rates(self, rates: Sequence[float]) -> None:

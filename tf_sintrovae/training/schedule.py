@@ -16,9 +16,9 @@ class Schedule(NamedTuple):
     """The steps at which a run changes.
 
     Attributes:
-        hand_over: before this step the VampPrior becomes a free mixture; None: never.
-        introspection: before this step the introspective stage begins.
-        total: steps of the run.
+        hand_over: step before which the VampPrior becomes a free mixture; None where it never does.
+        introspection: step before which the introspective stage begins.
+        total: number of steps of the run.
     """
 
     hand_over: int | None
@@ -26,7 +26,7 @@ class Schedule(NamedTuple):
     total: int
 
     @classmethod
-    def of(cls, config: Config, steps_per_epoch: int) -> "Schedule":
+    def from_config(cls, config: Config, steps_per_epoch: int) -> "Schedule":
         """The schedule that the settings' epochs ask for; a plain VAE keeps its VampPrior to the end."""
         plain = config.vae_epochs >= config.epochs
         hand_over = None if plain else config.hand_over_epoch
@@ -50,17 +50,18 @@ class Schedule(NamedTuple):
         Checkpoints at `step` are from before them.
         """
         if self.hand_over is not None and step >= self.hand_over and not model.prior.handed_over:
-            self._warn_if_late(step)
+            _warn_if_late(step, self.hand_over)
             model.hand_over()
             state.hand_over_step.assign(step)
         if step >= self.introspection and model.stage == "vae":
             model.start_introspection()
             state.introspection_step.assign(step)
 
-    def _warn_if_late(self, step: int) -> None:
-        if step > self.hand_over:
-            _log.warning(
-                "the VampPrior becomes a free mixture at step %d, not at step %d: the run was a plain VAE up "
-                "to here, and its result is not that of a run with these epochs from the start",
-                *(step, self.hand_over),
-            )
+
+def _warn_if_late(step: int, due: int) -> None:
+    if step > due:
+        _log.warning(
+            "the VampPrior becomes a free mixture at step %d, not at step %d: the run was a plain VAE up "
+            "to here, and its result is not that of a run with these epochs from the start",
+            *(step, due),
+        )

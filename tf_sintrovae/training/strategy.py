@@ -11,7 +11,8 @@ def choose_strategy(config: Config) -> tf.distribute.Strategy:
     """The distribution strategy of a run.
 
     Args:
-        config: `strategy='auto'` mirrors over all GPUs when there are several, else uses one device.
+        config: settings of the run; `strategy='auto'` mirrors over all GPUs when there are several, else uses
+            one device.
 
     Raises:
         UserError: several workers (not ready yet), or a batch size that the replicas cannot share.
@@ -53,7 +54,7 @@ def use_xla(config: Config, strategy: tf.distribute.Strategy) -> bool:
 
 def training_batches(
     source: Source, config: Config, strategy: tf.distribute.Strategy, start_step: int
-):
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """The endless stream of batches from `start_step` on, as `fit` takes it under `strategy`."""
     if strategy.num_replicas_in_sync == 1:
         return source.train_batches(config.batch_size, config.seed, start_step)

@@ -12,8 +12,12 @@ from typing import Any
 
 from tf_sintrovae.config import Config, read_config
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.files import full_disk_errors, recover_folder, remove_leftovers
-from tf_sintrovae.files import write_atomically as write_atomically
+from tf_sintrovae.files import (
+    full_disk_errors,
+    recover_folder,
+    remove_leftovers,
+    write_atomically,
+)
 from tf_sintrovae.training import history
 
 # Settings that a run may change when it continues: they do not alter what was trained so far.
@@ -63,7 +67,7 @@ class Workdir:
     """
 
     root: pathlib.Path
-    changes: dict[str, tuple] = dataclasses.field(default_factory=dict)
+    changes: dict[str, tuple[Any, Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def checkpoints(self) -> pathlib.Path:
@@ -77,7 +81,7 @@ class Workdir:
 
     @property
     def figures(self) -> pathlib.Path:
-        """Pictures."""
+        """Drawings of the trained model and its losses."""
         return self.root / "figures"
 
     @property
@@ -92,7 +96,7 @@ class Workdir:
 
     @property
     def results(self) -> pathlib.Path:
-        """Measures of the trained model."""
+        """Metrics of the trained model."""
         return self.root / "results.json"
 
     @property
@@ -106,13 +110,13 @@ class Workdir:
         return any(self.checkpoints.glob("*.index"))
 
     def keep_settings(self, config: Config) -> None:
-        """Writes `config.json` and `flags.txt`, of which the latter continues the run."""
+        """Writes `config.json`, and `flags.txt`, which continues the run."""
         kept = dataclasses.replace(config, overwrite=False)
         write_atomically(self.root / "config.json", kept.to_json())
         write_atomically(self.root / "flags.txt", kept.to_flagfile())
 
     def adopt_changes(self, config: Config, step: int) -> None:
-        """Records the settings in `changes`, which hold from `step` on; without any, nothing."""
+        """Records the settings in `changes`, which hold from `step` on; does nothing without any."""
         if self.changes:
             changed = {name: list(values) for name, values in self.changes.items()}
             history.append(self.history, {"event": "settings", "step": step, "changed": changed})
@@ -122,7 +126,7 @@ class Workdir:
         """Keeps the fingerprint of the training data with the run, or compares it with the one kept.
 
         Args:
-            fingerprint: of `tf_sintrovae.data.source.Source`.
+            fingerprint: what `Source.fingerprint` of the training data gives.
 
         Raises:
             UserError: the run was trained on other data, or its fingerprint cannot be read.
@@ -143,12 +147,12 @@ class Workdir:
 
 
 @contextlib.contextmanager
-def opened(config: Config) -> Iterator[Workdir]:
+def open_workdir(config: Config) -> Iterator[Workdir]:
     """Makes or continues the folder of a run, and keeps other processes out of it meanwhile.
 
     Args:
-        config: names the folder; its settings must be those of the run already there, but for `CHANGEABLE`
-            and, once it has diverged, `TUNABLE`.
+        config: settings of the run, the folder among them; they must be those of the run already there, but
+            for `CHANGEABLE` and, once it has diverged, `TUNABLE`.
 
     Yields:
         The folder, with `config.json` and `flags.txt` written, unless there are `changes`: then they are
@@ -157,7 +161,7 @@ def opened(config: Config) -> Iterator[Workdir]:
     Raises:
         UserError: a folder that cannot be written, is in use, or holds a run with other settings.
     """
-    workdir = Workdir(pathlib.Path(config.workdir).expanduser())
+    workdir = Workdir(pathlib.Path(str(config.workdir)).expanduser())
     with _user_errors(workdir.root), _lock(workdir.root), full_disk_errors(workdir.root):
         _tidy(workdir)
         if config.overwrite:
@@ -256,7 +260,7 @@ def _read_fingerprint(path: pathlib.Path) -> dict[str, Any] | None:
 
 
 def _difference(name: str, before: Any, now: Any) -> str:
-    """What has changed, in words; of a hash, that it has."""
+    """What has changed, in words; a hash tells only that something has."""
     if name == "content":
         return "their content has changed"
     return f"{name} {_plain(before)} -> {_plain(now)}"
