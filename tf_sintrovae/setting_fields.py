@@ -74,7 +74,8 @@ def check(field: dataclasses.Field, value: Any) -> None:
 
 def define_flag(field: dataclasses.Field, values: flags.FlagValues) -> None:
     """Defines the flag of a setting."""
-    name, default, help_text = field.name, field.default, field.metadata["help"]
+    name, help_text = field.name, field.metadata["help"]
+    default: Any = field.default
     _, kind = kind_of(field)
     if field.metadata["choices"]:
         flags.DEFINE_enum(name, default, field.metadata["choices"], help_text, flag_values=values)
@@ -90,12 +91,11 @@ def read_flags(settings: type, values: flags.FlagValues) -> dict[str, Any]:
     Raises:
         UserError: a list with entries of another type.
     """
-    return {
-        field.name: _entries(field, values[field.name].value)
-        if kind_of(field)[1] is tuple
-        else values[field.name].value
-        for field in dataclasses.fields(settings)
-    }
+    read: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value: Any = values[field.name].value
+        read[field.name] = _entries(field, value) if kind_of(field)[1] is tuple else value
+    return read
 
 
 def flag(name: str, value: Any) -> str:
