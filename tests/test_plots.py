@@ -1,4 +1,4 @@
-"""Pictures: what is laid where, and files of sensible sizes."""
+"""Figures: what is laid where, and files of sensible sizes."""
 
 import matplotlib
 import numpy as np
@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from tf_sintrovae import plots
+from tf_sintrovae import drawing, plots
 from tf_sintrovae.data import registry
 from tf_sintrovae.data.ranges import square
 from tf_sintrovae.data.sources.arrays import ArraySource, held_out
@@ -19,7 +19,7 @@ def flat(value, count=1):
 
 def test_a_grid_by_hand():
     images = np.concatenate([flat(0.1), flat(0.2), flat(0.3)])
-    laid = plots.grid(images, columns=2)
+    laid = drawing.grid(images, columns=2)
     expected = [
         [0.1, 1, 0.2, 1],
         [1, 1, 1, 1],
@@ -31,7 +31,7 @@ def test_a_grid_by_hand():
 
 def test_a_grid_keeps_the_rows_and_columns_of_each_image():
     images = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2)  # two images of 2 x 3, 2 channels
-    laid = plots.grid(images, columns=2)
+    laid = drawing.grid(images, columns=2)
     assert laid.shape == (3, 8, 2)
     np.testing.assert_array_equal(laid[:2, :3], images[0])
     np.testing.assert_array_equal(laid[:2, 4:7], images[1])
@@ -40,27 +40,27 @@ def test_a_grid_keeps_the_rows_and_columns_of_each_image():
 def test_interleaved_rows_by_hand():
     originals, others = np.array([1, 2, 3, 4, 5]), np.array([10, 20, 30, 40, 50])
     expected = [1, 2, 10, 20, 3, 4, 30, 40, 5, 50]
-    np.testing.assert_array_equal(plots.interleave(originals, others, 2), expected)
+    np.testing.assert_array_equal(drawing.interleave(originals, others, 2), expected)
 
 
 def test_bytes_are_clipped_and_truncated_and_grey_is_repeated():
     values = np.float32([-1.0, 0.0, 0.5, 0.999, 1.0, 7.0]).reshape(1, 6, 1)
-    picture = plots.to_rgb(values)
-    assert picture.dtype == np.uint8
-    np.testing.assert_array_equal(picture[0, :, 0], [0, 0, 127, 254, 255, 255])
-    np.testing.assert_array_equal(picture[..., 0], picture[..., 2])
+    image = drawing.to_rgb(values)
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image[0, :, 0], [0, 0, 127, 254, 255, 255])
+    np.testing.assert_array_equal(image[..., 0], image[..., 2])
     coloured = np.stack([np.zeros((2, 2)), np.ones((2, 2)), np.zeros((2, 2))], axis=-1)
-    np.testing.assert_array_equal(plots.to_rgb(coloured)[0, 0], [0, 255, 0])
+    np.testing.assert_array_equal(drawing.to_rgb(coloured)[0, 0], [0, 255, 0])
 
 
-def test_a_picture_has_the_proportions_of_its_image():
-    width, height = plots.image_figure(np.zeros((30, 60, 1)), "title").get_size_inches()
+def test_a_figure_has_the_proportions_of_its_image():
+    width, height = drawing.image_figure(np.zeros((30, 60, 1)), "title").get_size_inches()
     assert (width, height) == pytest.approx((6.0, 3.3))
 
 
 def test_a_rendered_figure_shows_its_points_in_the_colours_of_their_labels():
     points = np.array([[-1.0, 0.0], [1.0, 0.0]])
-    image = plots.render(plots.scatter(points, np.array([0, 1]), square(2.0)))
+    image = drawing.render(drawing.scatter(points, np.array([0, 1]), square(2.0)))
     assert image.shape == (400, 400, 3)
     assert image.dtype == np.uint8
     tab20 = [
@@ -77,7 +77,7 @@ def test_losses_have_a_panel_each_and_a_hue_for_each_stage():
         {"epoch": 1, "step": 5, "stage": "vae", "rec": 3.0, "kl": 1.0},
         {"epoch": 2, "step": 10, "stage": "introspective", "rec": 2.0, "kl_fake": 4.0},
     ]
-    panels = [axes for axes in plots.losses(history).axes if axes.get_title()]
+    panels = [axes for axes in drawing.losses(history).axes if axes.get_title()]
     assert [axes.get_title() for axes in panels] == ["rec", "kl", "kl_fake"]
     drawn = [[line.get_xydata().tolist() for line in axes.lines] for axes in panels]
     assert drawn == [[[[1, 3]], [[2, 2]]], [[[1, 1]], []], [[], [[2, 4]]]]

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.support.cases import Case
 from tests.support.runs import TINY
-from tf_sintrovae import evaluation, main, plots, views
+from tf_sintrovae import drawing, evaluation, main, views
 from tf_sintrovae.data import ranges, registry
 from tf_sintrovae.data.sources.arrays import ArraySource, held_out
 from tf_sintrovae.serving import export
@@ -96,7 +96,7 @@ def test_what_is_drawn_of_numbers_is_a_histogram():
     points = view(source.examples("train").x)
     np.testing.assert_array_equal(points[:, :1], source.examples("train").x)
     assert view.is_line and 0 <= points[:, 1].min() <= points[:, 1].max() <= 1
-    axes = plots._histogram_pair(points, points[:10], view.plot_range).axes[0]
+    axes = drawing.histogram_pair(points, points[:10], view.plot_range).axes[0]
     for bars in axes.containers:
         assert sum(bar.get_height() * bar.get_width() for bar in bars) == pytest.approx(1.0)
 
@@ -152,6 +152,6 @@ def test_an_oblong_range_is_drawn_as_a_square():
     points = np.zeros((3, 2))
     sides = {}
     for height in (2.0, 100.0):
-        axes = plots.scatter(points, np.arange(3), ((0.0, 1.0), (0.0, height))).axes[0]
+        axes = drawing.scatter(points, np.arange(3), ((0.0, 1.0), (0.0, height))).axes[0]
         sides[height] = axes.get_aspect()
     assert sides == {2.0: 1.0, 100.0: pytest.approx(0.01)}

@@ -15,9 +15,9 @@ class View:
     """A linear map of examples `[N, *shape]` to the plane, chosen by the data and used for all samples alike.
 
     Attributes:
-        centre: [D] that is subtracted first.
-        axes: [D, 2], or [D, 1] for numbers, which are spread at random along the second axis.
-        plot_range: the part of the plane that the data span.
+        centre: [D] point that is subtracted first.
+        axes: [D, 2] axes of the plane, or [D, 1] for numbers, which are spread at random along the second.
+        plot_range: part of the plane that the data span.
     """
 
     centre: np.ndarray
@@ -26,16 +26,18 @@ class View:
 
     @classmethod
     def fit(cls, source: Source, seed: int) -> "View":
-        """The view of points: the plane as it is, or the two principal axes of training examples.
+        """Fits the view of points: the plane as it is, or the two principal axes of training examples.
 
         Args:
-            source: a data set that is not of images.
-            seed: of the examples.
+            source: data set that is not of images.
+            seed: seed of the choice of examples.
         """
         if source.plot_range is not None:
-            return cls(*_identity(2), source.plot_range)
+            centre, axes = _identity(2)
+            return cls(centre, axes, source.plot_range)
         x = _rows(source.examples("train", _NUM_POINTS, seed).x)
-        view = cls(*principal_axes(x), ranges.square(1.0))
+        centre, axes = principal_axes(x)
+        view = cls(centre, axes, ranges.square(1.0))
         return dataclasses.replace(view, plot_range=ranges.fit(view(x)))
 
     @property
@@ -44,7 +46,7 @@ class View:
         return self.axes.shape[1] == 1
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Examples [N, *shape] on the plane, [N, 2]."""
+        """Lays examples [N, *shape] on the plane, [N, 2]."""
         projected = (_rows(x) - self.centre) @ self.axes
         if self.is_line:
             spread = np.random.default_rng(0).uniform(size=(len(x), 1))
@@ -53,14 +55,13 @@ class View:
 
 
 def principal_axes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean [D] and the two leading principal axes [D, 2]; the space itself when D is at most 2."""
+    """Finds the mean [D] and the two leading principal axes [D, 2]; the space itself when D is at most 2."""
     if points.shape[1] <= 2:
         return _identity(points.shape[1])
     centre = points.mean(axis=0, dtype=np.float64)
     axes = np.linalg.svd(points - centre, full_matrices=False)[2][:2].T
-    return centre, np.pad(
-        axes, ((0, 0), (0, 2 - axes.shape[1]))
-    )  # a single point has no second axis
+    # A single point has no second axis.
+    return centre, np.pad(axes, ((0, 0), (0, 2 - axes.shape[1])))
 
 
 def _identity(size: int) -> tuple[np.ndarray, np.ndarray]:
