@@ -190,7 +190,7 @@ def _callbacks(
             lambda: checkpoints.state.rate_factor,
         ),
         callbacks.History(workdir.history),
-        callbacks.Summaries(workdir.tensorboard, pictures, every=max(1, config.epochs // 20)),
+        callbacks.Summaries(workdir.tensorboard, figures, every=max(1, config.epochs // 20)),
         progress.Progress(config.batch_size, schedule.total, steps_per_epoch),
         callbacks.SaveCheckpoints(checkpoints, config.checkpoint_seconds),
     ]
