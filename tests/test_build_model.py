@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from tests.support.runs import PLANE, TINY
-from tf_sintrovae import build
+from tf_sintrovae import build, network_checks
 from tf_sintrovae.data import registry
 
 
@@ -47,3 +47,19 @@ def test_a_policy_of_the_program_around_it_does_not_reach_the_model():
     assert {layer.compute_dtype for layer in layers if layer.weights} == {"float32"}
     assert {v.dtype for v in model.variables} <= {"float32", "int64"}
     assert model.compute_dtype == "float32"
+
+
+@pytest.mark.parametrize("changes", [PLANE, {}], ids=["points", "images"])
+def test_batches_are_joined_where_no_network_has_batch_norm(changes, monkeypatch):
+    """The networks are asked, not the data: images get joint batches too if theirs have none."""
+    asked = []
+
+    def answer(network):
+        asked.append(network.name)
+        return False
+
+    monkeypatch.setattr(build, "has_batch_norm", answer)
+    monkeypatch.setattr(network_checks, "has_batch_norm", answer)
+    model = built(**changes)
+    assert set(asked) == {"encoder", "decoder"}
+    assert model._player_losses._joint_batches

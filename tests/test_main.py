@@ -178,7 +178,7 @@ def test_a_measure_that_fails_costs_neither_the_export_nor_the_others(again, mon
     assert err.splitlines()[-1].startswith("error: failed: elbo ")
 
 
-def test_pictures_that_fail_cost_neither_export_nor_measures(again, monkeypatch, capsys):
+def test_figures_that_fail_cost_neither_export_nor_metrics(again, monkeypatch, capsys):
     monkeypatch.setattr(plots, "latent_space", fail(ValueError("no room to draw")))
     with pytest.raises(SystemExit) as ended:
         again(metrics=("active_units",))
@@ -186,7 +186,7 @@ def test_pictures_that_fail_cost_neither_export_nor_measures(again, monkeypatch,
     results = json.loads((again.folder / "results.json").read_text())
     assert set(results["metrics"]) == {"active_units", "active_units_share"}
     assert (again.folder / "saved_model" / "saved_model.pb").exists()
-    assert "pictures failed: no room to draw" in capsys.readouterr().out
+    assert "figures failed: no room to draw" in capsys.readouterr().out
 
 
 def test_an_interrupted_evaluation_is_one_line_and_the_export_is_there(again, monkeypatch, capsys):
@@ -203,7 +203,7 @@ def test_an_interrupted_evaluation_is_one_line_and_the_export_is_there(again, mo
     assert "partial" not in results and "drift_test" in results["metrics"]
 
 
-def test_unknown_measures_are_refused_before_training(tmp_path):
+def test_unknown_metrics_are_refused_before_training(tmp_path):
     with pytest.raises(UserError, match="metrics=divergences: for digits, expected some of elbo"):
         run(tmp_path, dataset="digits", metrics=("elbo", "divergences"))
     assert not list((tmp_path / "checkpoints").iterdir())

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_sintrovae import networks
+from tf_sintrovae import network_checks, networks
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,11 @@ def test_any_seed_of_a_run_serves():
     assert not np.array_equal(
         largest[0], networks.build_networks((2,), 2, (8,), 0)[0].get_weights()[0]
     )
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((2,), False), ((8, 8, 1), True)])
+def test_batch_norm_is_found_in_a_network_and_in_one_inside_it(shape, expected):
+    encoder, decoder = networks.build_networks(shape, 5, (4, 6))
+    around = keras.Sequential([keras.Input((5,)), decoder])
+    for network in (encoder, decoder, around):
+        assert network_checks.has_batch_norm(network) == expected

@@ -7,7 +7,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tests.support.cases import LATENT_DIM, NUM_COMPONENTS, PRIORS, Case
-from tf_sintrovae.priors import MixturePrior, StandardNormalPrior, VampPrior, hard_clip, soft_clip
+from tf_sintrovae.priors import (
+    MixturePrior,
+    StandardNormalPrior,
+    VampPrior,
+    WarmStartedMixturePrior,
+    hard_clip,
+    soft_clip,
+)
 
 tfd = tfp.distributions
 
@@ -179,3 +186,23 @@ def test_float64_policy_gives_float64_parameters():
         assert MixturePrior(2, 2).parameters().logvar.dtype == tf.float64
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+def test_resuming_puts_a_prior_in_force_without_touching_variables():
+    prior = WarmStartedMixturePrior(VampPrior(np.zeros((3, 2)), 2), MixturePrior(3, 2))
+    before = prior.get_weights()
+    for handed_over in (True, False):
+        prior.resume(handed_over)
+        assert prior.handed_over == handed_over
+        assert prior.active is (prior.mixture if handed_over else prior.vamp)
+    for a, b in zip(prior.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_prior_without_another_cannot_have_handed_over():
+    prior = MixturePrior(2, 1)
+    prior.resume(False)
+    with pytest.raises(ValueError, match="MixturePrior cannot have been handed over"):
+        prior.resume(True)
+    with pytest.raises(ValueError, match="does not hand over"):
+        prior.hand_over(None)

@@ -92,21 +92,11 @@ class SoftIntroVAE(keras.Model):
         self._player_losses = PlayerLosses(
             encoder, decoder, prior, self.objective, joint_batches, kl_estimator
         )
-        self.step = self._add_counter("step", ())
-        self.diverged = self._add_counter("diverged", (2,))
+        self.step = _add_counter(self, "step", ())
+        self.diverged = _add_counter(self, "diverged", (2,))
         self._trackers = {name: keras.metrics.Mean(name) for name in METRICS}
         self._stage = "vae"
         self.built = True
-
-    def _add_counter(self, name: str, shape: tuple[int, ...]) -> keras.Variable:
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-        )
 
     @property
     def stage(self) -> str:
@@ -287,3 +277,15 @@ class SoftIntroVAE(keras.Model):
             self.num_mc_samples,
             self.prior.variable_dtype,
         )
+
+
+def _add_counter(model: keras.Model, name: str, shape: tuple[int, ...]) -> keras.Variable:
+    """An integer variable that all replicas have alike."""
+    return model.add_weight(
+        name=name,
+        shape=shape,
+        dtype="int64",
+        initializer="zeros",
+        trainable=False,
+        aggregation="only_first_replica",
+    )

@@ -81,7 +81,7 @@ def test_compiled_programs_hold_no_large_array():
     """No buffer of forward or backward has N * K elements, or more than a block of the joint density."""
     N, K, L = 5_000, 6_000, 4
     inputs = [tf.zeros(s) for s in ((N, L), (K, L), (K, L), (K,))]
-    state = streamed.State(tf.zeros(N), tf.zeros(N, tf.float64), tf.zeros(N))
+    state = streamed.StreamedState(tf.zeros(N), tf.zeros(N, tf.float64), tf.zeros(N))
     upstream = Upstream(tf.ones(N), tf.ones((1, K)), tf.constant(N))
     for name in ("forward", "grad_z", "grad_parameters"):
         function = getattr(programs, name).__wrapped__

@@ -84,7 +84,8 @@ class FakeCheckpoints:
 def clock(monkeypatch):
     """A clock that the test sets."""
     now = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    for module in (callbacks, progress):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
     return now
 
 
