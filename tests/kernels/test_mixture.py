@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.kernels import problems
-from tf_sintrovae.kernels import mixture
+from tf_sintrovae.kernels import mixture, programs, streamed
 
 
 @pytest.fixture
@@ -23,11 +23,17 @@ def with_mean(function):
     return call
 
 
-# The direct form up to four dimensions, the expanded one from five on.
-dims = pytest.mark.parametrize("L", [3, 6])
+@pytest.fixture(params=["direct", "resident", "streamed"])
+def L(request, monkeypatch):  # noqa: N802 - the field's name of the size
+    """Dimensions with which a form is taken: direct up to four, resident from five on, streamed if large."""
+    if request.param == "streamed":
+        monkeypatch.setattr(programs, "RESIDENT_LIMIT", 0)
+        monkeypatch.setattr(programs, "UNKNOWN_BATCH_LIMIT", 0)
+        monkeypatch.setattr(streamed, "SAMPLE_BLOCK", 16)
+        monkeypatch.setattr(streamed, "COMPONENT_BLOCK", 2)
+    return 3 if request.param == "direct" else 6
 
 
-@dims
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_values_match_tfp(rng, jit_compile, L):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
@@ -42,7 +48,6 @@ def test_values_match_tfp(rng, jit_compile, L):
     np.testing.assert_allclose(mean, tf.reduce_mean(values, axis=0), atol=1e-10)
 
 
-@dims
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_gradients_match_tfp(rng, jit_compile, L):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
@@ -67,7 +72,6 @@ def test_gradients_match_tfp(rng, jit_compile, L):
     )
 
 
-@dims
 def test_mean_without_gradient(rng, L):
     """The mean stays the same and carries no gradient; that of the density is whole."""
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
@@ -94,7 +98,6 @@ def test_mean_over_many_samples_keeps_digits(rng):
     np.testing.assert_allclose(mean, wanted, rtol=1e-6)
 
 
-@dims
 def test_gradient_matches_numerical_differentiation(rng, L):
     tensors = problems.as_tensors(problems.random_problem(rng, N=6, K=3, L=L), tf.float64)
 
@@ -115,7 +118,6 @@ def test_responsibilities_follow_bayes():
     np.testing.assert_allclose(values, [[0.25, 0.75], [1 / (1 + odds), odds / (1 + odds)]])
 
 
-@dims
 def test_second_order_matches_tfp(rng, L):
     tensors = problems.as_tensors(problems.random_problem(rng, N=5, K=3, L=L), tf.float64)
 
@@ -136,7 +138,6 @@ def test_second_order_matches_tfp(rng, L):
             np.testing.assert_allclose(a, w, rtol=1e-9, atol=1e-9)
 
 
-@dims
 def test_one_component_is_a_gaussian(rng, L):
     tensors = problems.as_tensors(problems.random_problem(rng, K=1, L=L), tf.float64)
     density, values = mixture.log_prob_and_responsibilities(*tensors)
@@ -146,7 +147,6 @@ def test_one_component_is_a_gaussian(rng, L):
     np.testing.assert_array_equal(grad_logits, 0)
 
 
-@dims
 def test_weight_of_zero_takes_no_part(rng, L):
     z, loc, logvar, logits = problems.random_problem(rng, L=L)
     logits[2] = -np.inf
@@ -163,7 +163,6 @@ def test_weight_of_zero_takes_no_part(rng, L):
         assert np.isfinite(gradient).all() and np.any(gradient)
 
 
-@dims
 def test_batch_dimensions(rng, L):
     z, *parameters = problems.as_tensors(problems.random_problem(rng, N=24, L=L), tf.float64)
     batched = tf.reshape(z, (2, 3, 4, L))
@@ -197,7 +196,6 @@ def compiled(function, L):
 
 
 @pytest.mark.parametrize("context", [graph, graph_of_any_batch, graph_of_any_size, compiled])
-@dims
 def test_same_in_every_context(rng, context, L):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float32)
 
@@ -293,7 +291,6 @@ def test_unknown_sizes_are_taken_from_the_other_arguments(rng):
     np.testing.assert_allclose(known_loc(z), wanted, rtol=1e-5)
 
 
-@dims
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_no_samples(rng, jit_compile, L):
     _, *parameters = problems.as_tensors(problems.random_problem(rng, L=L), tf.float32)
