@@ -1,10 +1,8 @@
 """What a feature network is, and features extracted once."""
 
-import contextlib
 import dataclasses
 import hashlib
 import logging
-import os
 import pathlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.files import write_atomically
 
 _logger = logging.getLogger(__name__)
 # Raise it when what is done to images before the networks changes, so that no stale features are read.
@@ -128,16 +127,10 @@ def write_cache(path: pathlib.Path, write: Callable[[Any], None]) -> None:
     Raises:
         UserError: the path cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
+        write_atomically(path, write)
     except OSError as error:
         raise UserError(
             f"cache {path.parent} cannot be written ({error.strerror}): give another with --cache_dir"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):  # gone already, or never made
-            temporary.unlink()
