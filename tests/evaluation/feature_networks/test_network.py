@@ -196,3 +196,18 @@ def test_training_gives_the_same_classifier_again_and_another_for_other_labels(
 
     assert fingerprint(y, "a") == fingerprint(y, "b")
     assert fingerprint(y, "a") != fingerprint(1 - y, "a")
+
+
+def test_images_stored_in_any_layout_are_put_in_the_same_order():
+    """CIFAR-10's archive has channels first: its images are views whose bytes do not lie in a row."""
+    from tf_sintrovae.data.source import Examples
+    from tf_sintrovae.evaluation.feature_networks import classifier
+
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(5, 3, 4, 4)).astype(np.float32).transpose(0, 2, 3, 1)
+    y = np.arange(5, dtype=np.int32)
+    ordered = [
+        classifier._sort_by_content(Examples(images, y)) for images in (x, np.ascontiguousarray(x))
+    ]
+    np.testing.assert_array_equal(ordered[0].y, ordered[1].y)
+    np.testing.assert_array_equal(ordered[0].x, ordered[1].x)

@@ -76,7 +76,7 @@ def _train_new(
 def _sort_by_content(examples: Examples) -> Examples:
     """Examples in an order that their content gives: the network is of the data, however they are stored."""
     rows = zip(to_uint8(examples.x), examples.y, strict=True)
-    order = np.argsort([zlib.crc32(y, zlib.crc32(x)) for x, y in rows], kind="stable")
+    order = np.argsort([zlib.crc32(y, zlib.crc32(x.tobytes())) for x, y in rows], kind="stable")
     return Examples(examples.x[order], examples.y[order])
 
 
