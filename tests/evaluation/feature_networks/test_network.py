@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_sintrovae.data import registry
+from tf_sintrovae.data.source import Examples
 from tf_sintrovae.data.sources.arrays import ArraySource
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.evaluation.feature_networks import classifier, network
@@ -200,9 +201,6 @@ def test_training_gives_the_same_classifier_again_and_another_for_other_labels(
 
 def test_images_stored_in_any_layout_are_put_in_the_same_order():
     """CIFAR-10's archive has channels first: its images are views whose bytes do not lie in a row."""
-    from tf_sintrovae.data.source import Examples
-    from tf_sintrovae.evaluation.feature_networks import classifier
-
     rng = np.random.default_rng(0)
     x = rng.uniform(size=(5, 3, 4, 4)).astype(np.float32).transpose(0, 2, 3, 1)
     y = np.arange(5, dtype=np.int32)
