@@ -120,7 +120,9 @@ def _pseudo_inputs(config: Config, source: Source) -> np.ndarray:
 
 
 def _optimizer(config: Config, rate: float) -> keras.optimizers.Optimizer:
-    adam = keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
+    adam = keras.optimizers.Adam(
+        rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8, global_clipnorm=config.clip_norm
+    )
     if config.mixed_precision == "float16":
         return keras.optimizers.LossScaleOptimizer(adam)
     return adam

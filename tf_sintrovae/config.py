@@ -112,6 +112,33 @@ class Config:
     lr_milestones: tuple[int, ...] = setting(
         (), "optimizer steps at which all rates are divided by 10", least=1, most=10**15
     )
+    clip_norm: float | None = setting(
+        None, "scale each player's gradients down to this norm where they exceed it", least=1e-12
+    )
+    ema_decay: float | None = setting(
+        None,
+        "evaluate and export weights averaged over steps with this decay, as 0.999; not in the paper",
+        least=0.0,
+        most=0.999999,
+    )
+    init_from: str | None = setting(
+        None, "folder of another run, whose newest weights and prior are the start of this one"
+    )
+    # While it trains
+    validation: bool = setting(
+        False, "the VAE loss and its terms on the test split after each epoch"
+    )
+    best_metric: str | None = setting(
+        None,
+        "keep, export and measure the checkpoint with the least of this metric as well: fid or "
+        "kid_standardised of samples (images), jsd_nats or kl_nats (points in 2D)",
+        choices=("fid", "kid_standardised", "jsd_nats", "kl_nats"),
+    )
+    eval_epochs: int = setting(10, "epochs between two looks at best_metric", least=1)
+    eval_images: int = setting(2_000, "samples, and training images, of each look", least=16)
+    early_stop_epochs: int | None = setting(
+        None, "end when best_metric has not improved for so many introspective epochs", least=1
+    )
     # Machine
     strategy: str = setting(
         "auto",
@@ -183,6 +210,15 @@ class Config:
             raise UserError(
                 f"prior=vamp is for plain VAEs, but vae_epochs={self.vae_epochs} is less than "
                 f"epochs={self.epochs}: give vae_epochs={self.epochs}, or prior=mixture"
+            )
+        if self.best_metric and not self.export:
+            raise UserError(
+                f"best_metric={self.best_metric} keeps a second export, but export is off: leave one out"
+            )
+        if self.early_stop_epochs and not self.best_metric:
+            raise UserError(
+                f"early_stop_epochs={self.early_stop_epochs} waits for best_metric, which is not given: "
+                "name one, as fid"
             )
 
     def to_json(self) -> str:

@@ -13,7 +13,8 @@ import pathlib
 import sys
 import time
 import typing
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
 from absl import flags
 
@@ -23,6 +24,7 @@ if typing.TYPE_CHECKING:  # these import TensorFlow
     from tf_sintrovae.data.source import Source
     from tf_sintrovae.model import SoftIntroVAE
     from tf_sintrovae.serving.export import Servable
+    from tf_sintrovae.training.best import Best
     from tf_sintrovae.training.workdir import Workdir
 
 STOPPED_EXIT_CODE = command.INTERRUPTED
@@ -57,6 +59,7 @@ def run(
         UserError: settings, data or checkpoints that cannot be used.
         SystemExit: training or evaluation was stopped, or figures or metrics failed.
     """
+    from tf_sintrovae.serving import saved_model
     from tf_sintrovae.training import loop
 
     source = _load_data(settings, folder, open_settings)
@@ -64,9 +67,16 @@ def run(
     step = int(model.step.numpy())
     epoch = loop.trained_epochs(settings, source, step)
     servable = _export(settings, folder, source, model, epoch)
+    best = _export_best(settings, folder, source, model)
     failed = _draw(settings, folder, source, servable)
     if settings.evaluate:
-        failed += _evaluate(settings, folder, source, servable, step, epoch)
+        failed += _evaluate(settings, source, servable, step, epoch, folder.results)
+    if settings.evaluate and best is not None:
+        print(f"the checkpoint with the least {best.metric}, of epoch {best.epoch}:")
+        model_best = saved_model.load(folder.saved_model_best)
+        failed += _evaluate(
+            settings, source, model_best, best.step, best.epoch, folder.results_best
+        )
     _say_where(settings, folder)
     command.end_incomplete(failed)
 
@@ -101,12 +111,48 @@ def _train(settings: config.Config, folder: "Workdir", source: "Source") -> "Sof
 
     start = time.monotonic()
     try:
-        model = loop.train(settings, source, folder)
+        model = loop.train(settings, source, folder, _best_metric(settings, source))
     except callbacks.Stopped as stopped:
         print(f"{stopped}; a checkpoint is saved, the same command continues from it")
         sys.exit(STOPPED_EXIT_CODE)
     print(f"trained to step {int(model.step.numpy())} in {_duration(start)}")
     return model
+
+
+def _best_metric(
+    settings: config.Config, source: "Source"
+) -> "Callable[[SoftIntroVAE], float] | None":
+    """The function that takes the settings' `best_metric` of a model in training, if they name one.
+
+    Raises:
+        UserError: a metric that does not suit the data.
+    """
+    from tf_sintrovae.evaluation import single
+    from tf_sintrovae.serving import export
+
+    if settings.best_metric is None:
+        return None
+    measure = single.single_metric(
+        source, settings.best_metric, settings.seed, settings.eval_images
+    )
+    clip = (0.0, 1.0) if source.is_image else None
+    return lambda model: measure(export.Servable(model, clip))
+
+
+def _export_best(
+    settings: config.Config, folder: "Workdir", source: "Source", model: "SoftIntroVAE"
+) -> "Best | None":
+    """Exports the best checkpoint, if one is kept, and leaves the model as it was."""
+    from tf_sintrovae.training.best import BestCheckpoint
+
+    if settings.best_metric is None:
+        return None
+    checkpoint = BestCheckpoint(model, folder.best)
+    best = checkpoint.read(settings.best_metric)
+    if best is not None:
+        with checkpoint.restored(best):
+            _write_export(settings, folder.saved_model_best, source, model, best.step, best.epoch)
+    return best
 
 
 def _export(
@@ -115,11 +161,26 @@ def _export(
     """The model as others see it, written to the folder if the settings ask for it."""
     from tf_sintrovae.serving import export
 
-    clip = (0.0, 1.0) if source.is_image else None
     if not settings.export:
-        return export.Servable(model, clip)
-    info = {"dataset": source.name, "epoch": epoch, "settings": json.loads(settings.to_json())}
-    return export.export(model, folder.saved_model, clip_images=clip, info=info)
+        return export.Servable(model, (0.0, 1.0) if source.is_image else None)
+    step = int(model.step.numpy())
+    return _write_export(settings, folder.saved_model, source, model, step, epoch)
+
+
+def _write_export(
+    settings: config.Config,
+    path: pathlib.Path,
+    source: "Source",
+    model: "SoftIntroVAE",
+    step: int,
+    epoch: int,
+) -> "Servable":
+    from tf_sintrovae.serving import export
+
+    clip = (0.0, 1.0) if source.is_image else None
+    info = {"dataset": source.name, "step": step, "epoch": epoch}
+    info["settings"] = json.loads(settings.to_json())
+    return export.export(model, path, clip_images=clip, info=info)
 
 
 def _draw(
@@ -140,11 +201,11 @@ def _draw(
 
 def _evaluate(
     settings: config.Config,
-    folder: "Workdir",
     source: "Source",
-    servable: "Servable",
+    servable: Any,
     step: int,
     epoch: int,
+    path: pathlib.Path,
 ) -> list[str]:
     """Measures, prints and writes; returns the names of metrics that failed."""
     from tf_sintrovae import evaluation
@@ -163,13 +224,13 @@ def _evaluate(
             seeds=(settings.seed,),
             progress=results.progress(start),
             options=evaluation.Options(entropy_batch_size=settings.batch_size),
-            record=results.recorder(collect, folder.results),
+            record=results.recorder(collect, path),
         )
     except KeyboardInterrupt:
         print("evaluation was interrupted; training is complete, the same command measures again")
         sys.exit(STOPPED_EXIT_CODE)
     print(results.table(outcome))
-    results.write(collect(outcome), folder.results)
+    results.write(collect(outcome), path)
     print(f"evaluated in {_duration(start)}")
     return list(outcome.errors)
 
@@ -180,6 +241,8 @@ def _say_where(settings: config.Config, folder: "Workdir") -> None:
         "losses and figures over time": f"tensorboard --logdir {folder.tensorboard}",
         "metrics": folder.results if settings.evaluate else None,
         "export": _with_size(folder.saved_model) if settings.export else None,
+        "best checkpoint's metrics": folder.results_best if folder.results_best.exists() else None,
+        "best checkpoint's export": folder.saved_model_best if folder.best.exists() else None,
         "checkpoints": folder.checkpoints,
     }
     for name, place in places.items():

@@ -126,8 +126,9 @@ class SoftIntroVAE(keras.Model):
         return list(self._trackers.values())
 
     def retrace(self) -> None:
-        """Drops the compiled training step, which Keras would otherwise go on using after a change."""
+        """Drops the compiled steps, which Keras would otherwise go on using after a change."""
         self.train_function = None
+        self.test_function = None
 
     def hand_over(self) -> None:
         """VampPrior -> free mixture: copies the parameters and lets all three optimizers start afresh."""

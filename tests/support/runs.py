@@ -41,11 +41,11 @@ TINY = Config(
 PLANE = {"dataset": "8gaussians", "widths": (8,), "batch_size": 16}
 
 
-def trained(folder, **changes):
-    """Runs the tiny experiment in `folder`; returns the model."""
+def trained(folder, measure=None, **changes):
+    """Runs the tiny experiment in `folder`, `measure` as its best metric; returns the model."""
     config = dataclasses.replace(TINY, workdir=str(folder), **changes)
     with workdir.open_workdir(config) as opened:
-        return loop.train(config, registry.load(config.dataset), opened)
+        return loop.train(config, registry.load(config.dataset), opened, measure)
 
 
 def final_state(folder) -> dict[str, np.ndarray]:

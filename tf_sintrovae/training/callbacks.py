@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_sintrovae.training import divergence, history
+from tf_sintrovae.training.averaging import WeightAverage
 from tf_sintrovae.training.checkpoints import Checkpoints
+from tf_sintrovae.training.run_state import RunState
 
 Logs = Mapping[str, Any] | None  # what Keras tells a callback: metrics by name
 
@@ -63,6 +65,28 @@ class LearningRates(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Counts the steps of one call of the training function."""
         self._step += self.model.steps_per_execution
+
+
+class AverageWeights(keras.callbacks.Callback):
+    """Takes the weights into their averages after each call of the training function.
+
+    Args:
+        average: averages of the run's weights.
+        state: state of the run, which tells when its stage or its prior changed.
+    """
+
+    def __init__(self, average: WeightAverage, state: RunState):
+        super().__init__()
+        self._average = average
+        self._state = state
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Begins anew after a change of the stage or the prior."""
+        self._average.restart(self._state)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Updates the averages."""
+        self._average.update()
 
 
 class StopOnDivergence(keras.callbacks.Callback):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.training import divergence
+from tf_sintrovae.training.averaging import WeightAverage
 from tf_sintrovae.training.divergence import DivergenceError
 from tf_sintrovae.training.run_state import RunState
 
@@ -29,19 +30,23 @@ class Checkpoints:
     Args:
         model: compiled model of the run; its structure is the same in every stage.
         folder: folder of the checkpoints; the last three are kept.
+        average: averages of the weights, saved with them; None without any.
 
     Attributes:
         state: state of the run, saved and restored with the weights.
         saved_at: time at which the newest was written, in seconds of the monotonic clock.
     """
 
-    def __init__(self, model: SoftIntroVAE, folder: pathlib.Path):
+    def __init__(
+        self, model: SoftIntroVAE, folder: pathlib.Path, average: WeightAverage | None = None
+    ):
         self._model = model
         self.state = RunState()
         players = {name: getattr(model, name) for name in ("encoder", "decoder", "prior")}
         optimizers = {f"{name}_optimizer": getattr(model, f"{name}_optimizer") for name in players}
+        averages = {} if average is None else {"average": average}
         checkpoint = tf.train.Checkpoint(
-            **players, **optimizers, step=model.step.value, state=self.state
+            **players, **optimizers, step=model.step.value, state=self.state, **averages
         )
         self._manager = _manager(checkpoint, folder)
         groups = {f"weights of the {name}": player.variables for name, player in players.items()}

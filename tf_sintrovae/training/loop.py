@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,9 @@ from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.network_checks import has_batch_norm
-from tf_sintrovae.training import callbacks, progress, recovery, strategy
+from tf_sintrovae.training import callbacks, initial_weights, progress, recovery, strategy
+from tf_sintrovae.training.averaging import WeightAverage
+from tf_sintrovae.training.best import BestCheckpoint, KeepBest
 from tf_sintrovae.training.checkpoints import Checkpoints
 from tf_sintrovae.training.divergence import DivergenceError
 from tf_sintrovae.training.run_state import RunState
@@ -22,16 +25,23 @@ from tf_sintrovae.training.schedule import Schedule
 from tf_sintrovae.training.workdir import Workdir
 
 
-def train(config: Config, source: Source, workdir: Workdir) -> SoftIntroVAE:
+def train(
+    config: Config,
+    source: Source,
+    workdir: Workdir,
+    measure: Callable[[SoftIntroVAE], float] | None = None,
+) -> SoftIntroVAE:
     """Trains up to `config.epochs`, from the newest checkpoint on.
 
     Args:
         config: settings of the run.
         source: data set of the run.
         workdir: folder that takes checkpoints, logs and figures.
+        measure: function that takes `config.best_metric` of a model; needed where that is given.
 
     Returns:
-        The trained model, its batch-norm statistics re-estimated if the settings ask for it.
+        The trained model, its weights averaged and its batch-norm statistics re-estimated if the settings
+        ask for it.
 
     Raises:
         UserError: settings that do not suit data or devices, other data than before, divergence, or
@@ -46,11 +56,48 @@ def train(config: Config, source: Source, workdir: Workdir) -> SoftIntroVAE:
     xla = strategy.use_xla(config, distribution)
     with distribution.scope():
         model = build.build_model(config, source, xla, distribution.num_replicas_in_sync)
-        checkpoints = Checkpoints(model, workdir.checkpoints)
-        _fit(config, source, workdir, model, checkpoints, distribution)
+        average = None if config.ema_decay is None else WeightAverage(model, config.ema_decay)
+        checkpoints = Checkpoints(model, workdir.checkpoints, average)
+        prepare = functools.partial(_prepare, config, source, model, average)
+        around = [] if average is None else [callbacks.AverageWeights(average, checkpoints.state)]
+        best = _keep_best(config, workdir, model, checkpoints.state, measure, prepare)
+        _fit(config, source, workdir, model, checkpoints, distribution, [*around, *best])
+    prepare()
+    return model
+
+
+def _prepare(
+    config: Config, source: Source, model: SoftIntroVAE, average: WeightAverage | None
+) -> None:
+    """Makes of the model in training what is measured and exported."""
+    if average is not None:
+        average.apply()
     if config.refresh_batch_norm:
         refresh_batch_norm(model, source, config)
-    return model
+
+
+def _keep_best(
+    config: Config,
+    workdir: Workdir,
+    model: SoftIntroVAE,
+    state: RunState,
+    measure: Callable[[SoftIntroVAE], float] | None,
+    prepare: Callable[[], None],
+) -> list[KeepBest]:
+    """The callback that keeps the best checkpoint, if the settings ask for it."""
+    if config.best_metric is None or measure is None:
+        return []
+    return [
+        KeepBest(
+            BestCheckpoint(model, workdir.best),
+            config.best_metric,
+            functools.partial(measure, model),
+            prepare,
+            state,
+            config.eval_epochs,
+            config.early_stop_epochs,
+        )
+    ]
 
 
 def trained_epochs(config: Config, source: Source, step: int) -> int:
@@ -69,6 +116,7 @@ def _fit(
     model: SoftIntroVAE,
     checkpoints: Checkpoints,
     distribution: tf.distribute.Strategy,
+    watching: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Restores, and trains until the end; after a divergence, from the last checkpoint on if asked for."""
     steps_per_epoch = _steps_per_epoch(config, source)
@@ -79,12 +127,19 @@ def _fit(
     _check_execution(config, steps_per_epoch, step)
     workdir.adopt_changes(config, step)
     stop = callbacks.StopOnSignal(checkpoints)
+    if any(c.is_over(step // steps_per_epoch) for c in watching if isinstance(c, KeepBest)):
+        return
     around = _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model)
+    around[1:1] = watching  # what they find is recorded by those that follow
+    validation = validation_batches(source, config.batch_size) if config.validation else None
     try:
         while True:
             try:
                 with _divergence_before_its_consequences(checkpoints):
-                    _train_from(step, schedule, model, checkpoints.state, batches, [*around, stop])
+                    _train_from(
+                        *(step, schedule, model, checkpoints.state, batches),
+                        *([*around, stop], validation),
+                    )
                 return
             except DivergenceError as error:
                 step = recovery.recover(error, config, workdir, checkpoints, restore)
@@ -107,6 +162,8 @@ def _restore(
 ) -> int:
     """Puts model and state where the newest checkpoint is, or at the start; returns the step."""
     step, state = checkpoints.restore(), checkpoints.state
+    if not step and config.init_from:
+        initial_weights.load(model, pathlib.Path(config.init_from).expanduser())
     before = int(state.steps_per_epoch.numpy())
     if step and before != steps_per_epoch:
         raise UserError(
@@ -127,6 +184,7 @@ def _train_from(
     state: RunState,
     batches: Callable[[int], Any],
     around: Sequence[keras.callbacks.Callback],
+    validation: tf.data.Dataset | None,
 ) -> None:
     """Trains from `step` to the end, stage by stage; `batches(step)` is the stream from there on."""
     steps_per_epoch = int(state.steps_per_epoch.numpy())
@@ -141,7 +199,10 @@ def _train_from(
                 shuffle=False,
                 verbose=0,
                 callbacks=around,
+                validation_data=validation,
             )
+            if model.stop_training:
+                return
 
 
 def _check_execution(config: Config, steps_per_epoch: int, step: int) -> None:
@@ -194,6 +255,15 @@ def _callbacks(
         progress.Progress(config.batch_size, schedule.total, steps_per_epoch),
         callbacks.SaveCheckpoints(checkpoints, config.checkpoint_seconds),
     ]
+
+
+def validation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
+    """The test split [B, *shape], once, in its stored order; an endless stream draws 5,000 examples."""
+    spec = tf.TensorSpec((None, *source.shape), tf.float32)
+    read = source.batches
+    return tf.data.Dataset.from_generator(
+        lambda: (examples.x for examples in read("test", batch_size)), output_signature=spec
+    ).prefetch(1)
 
 
 def refresh_batch_norm(

@@ -15,7 +15,8 @@ def choose_strategy(config: Config) -> tf.distribute.Strategy:
             one device.
 
     Raises:
-        UserError: several workers (not ready yet), or a batch size that the replicas cannot share.
+        UserError: several workers (not ready yet), a batch size that the replicas cannot share, or clipped
+            gradients on several of them.
     """
     strategy = _strategy(config.strategy)
     replicas = strategy.num_replicas_in_sync
@@ -23,6 +24,12 @@ def choose_strategy(config: Config) -> tf.distribute.Strategy:
         raise UserError(
             f"batch_size={config.batch_size} cannot be shared by {replicas} replicas: "
             f"give a multiple of {replicas}"
+        )
+    if config.clip_norm is not None and replicas > 1:
+        # Keras clips before it sums over replicas: each would be clipped by the norm of its own share.
+        raise UserError(
+            f"clip_norm={config.clip_norm} does not work over {replicas} replicas: leave it out, or train "
+            "on one device with strategy=single"
         )
     return strategy
 

@@ -34,6 +34,11 @@ CHANGEABLE = {
     "evaluate",
     "metrics",
     "export",
+    "validation",
+    "best_metric",
+    "eval_epochs",
+    "eval_images",
+    "early_stop_epochs",
     "checkpoint_seconds",
     "on_nonfinite",
     "max_rollbacks",
@@ -54,6 +59,7 @@ TUNABLE = {
     "learning_rate",
     "prior_learning_rate",
     "lr_milestones",
+    "clip_norm",
 }
 
 
@@ -103,6 +109,21 @@ class Workdir:
     def saved_model(self) -> pathlib.Path:
         """The export."""
         return self.root / "saved_model"
+
+    @property
+    def best(self) -> pathlib.Path:
+        """The checkpoint with the least `best_metric`."""
+        return self.root / "best"
+
+    @property
+    def saved_model_best(self) -> pathlib.Path:
+        """The export of that checkpoint."""
+        return self.root / "saved_model_best"
+
+    @property
+    def results_best(self) -> pathlib.Path:
+        """Metrics of that checkpoint."""
+        return self.root / "results_best.json"
 
     @property
     def is_trained(self) -> bool:
@@ -206,14 +227,18 @@ def _lock(root: pathlib.Path) -> Iterator[None]:
 
 def _tidy(workdir: Workdir) -> None:
     """Repairs and removes what a killed process may have left half done."""
-    recover_folder(workdir.saved_model)
+    for export in (workdir.saved_model, workdir.saved_model_best):
+        recover_folder(export)
     for folder in (workdir.root, workdir.figures):
         remove_leftovers(folder)
 
 
 def _clear(workdir: Workdir) -> None:
     """Removes what a run writes, and nothing else that may lie in the folder."""
-    for folder in (workdir.checkpoints, workdir.tensorboard, workdir.figures, workdir.saved_model):
+    for folder in (
+        *(workdir.checkpoints, workdir.tensorboard, workdir.figures),
+        *(workdir.saved_model, workdir.best, workdir.saved_model_best),
+    ):
         shutil.rmtree(folder, ignore_errors=True)
     for name in (
         "config.json",
@@ -221,6 +246,7 @@ def _clear(workdir: Workdir) -> None:
         workdir.data.name,
         workdir.history.name,
         workdir.results.name,
+        workdir.results_best.name,
     ):
         (workdir.root / name).unlink(missing_ok=True)
 
