@@ -65,6 +65,9 @@ def changed(name) -> Config:
         "prior": "standard_normal",
         "prior_player": "none",
         "prior_learning_rate": 0.5,
+        "clip_norm": 1.0,
+        "ema_decay": 0.9,
+        "init_from": "elsewhere",
         "mixed_precision": "bfloat16",
     }
     if isinstance(default, bool):
