@@ -146,3 +146,13 @@ def test_only_leftovers_of_ended_processes_are_removed(tmp_path):
         (tmp_path / name).touch()
     files.remove_leftovers(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(set(names) - {names[1]})
+
+
+@pytest.mark.parametrize("name", ["~0", "~nobody-of-this-name/data", "~\0", "\0"])
+def test_a_home_of_nobody_stays_a_path_that_is_not_there(name):
+    assert str(files.user_path(name)) == name
+
+
+def test_the_user_s_own_home_is_found(monkeypatch):
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert str(files.user_path("~/data")) == "/somewhere/data"

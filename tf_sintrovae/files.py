@@ -18,6 +18,18 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _FULL_TEXTS = tuple(os.strerror(number) for number in _FULL)
 
 
+def user_path(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The path that a user gave, `~` and `~name` replaced by folders where there are such users.
+
+    `pathlib.Path.expanduser` raises where there are none: here the path stays as it is, for whoever opens it
+    to say that it is not there.
+    """
+    try:
+        return pathlib.Path(os.path.expanduser(path))
+    except ValueError:  # a NUL in the name
+        return pathlib.Path(path)
+
+
 def write_atomically(path: str | os.PathLike[str], content: Content) -> None:
     """Writes a file that is either the old or the new one; what was begun is removed on failure.
 

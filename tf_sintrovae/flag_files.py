@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.files import user_path
 
 _CONFIGS = pathlib.Path(__file__).parent / "configs"
 _LARGEST = 1_000_000  # bytes
@@ -79,7 +80,7 @@ def _read_text(path: pathlib.Path) -> str:
 def _find_path(value: str) -> pathlib.Path:
     if not value:
         raise UserError("--flagfile needs the path of a file: --flagfile=PATH")
-    return pathlib.Path(value).expanduser()
+    return user_path(value)
 
 
 def _find_preset(name: str) -> pathlib.Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tf_sintrovae.data import names
 from tf_sintrovae.data.loader_options import MAX_DATA_GIB, LoaderOptions
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.files import user_path
 
 if TYPE_CHECKING:
     from tf_sintrovae.data.source import Source
@@ -72,7 +73,7 @@ def _path(data_dir: str | pathlib.Path | None) -> pathlib.Path | None:
     if data_dir is None:
         return None
     try:
-        path = pathlib.Path(data_dir).expanduser()
+        path = user_path(data_dir)
         path.exists()
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from tf_sintrovae import setting_fields
+from tf_sintrovae.files import user_path
 from tf_sintrovae.setting_fields import setting
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Options:
     def cache(self) -> pathlib.Path:
         """`cache_dir`, or the user's cache folder."""
         if self.cache_dir:
-            return pathlib.Path(self.cache_dir).expanduser()
+            return user_path(self.cache_dir)
         base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
         return pathlib.Path(base) / "tf_sintrovae"
 

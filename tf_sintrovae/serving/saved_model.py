@@ -33,7 +33,7 @@ def locate(name: str | os.PathLike[str]) -> pathlib.Path:
     Raises:
         UserError: no SavedModel is there.
     """
-    path = pathlib.Path(name).expanduser()
+    path = files.user_path(name)
     old = files.find_interrupted(path)
     if old is not None:
         raise UserError(

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from tf_sintrovae import build, objectives, plots
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.files import user_path
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.network_checks import has_batch_norm
 from tf_sintrovae.training import callbacks, initial_weights, progress, recovery, strategy
@@ -163,7 +163,7 @@ def _restore(
     """Puts model and state where the newest checkpoint is, or at the start; returns the step."""
     step, state = checkpoints.restore(), checkpoints.state
     if not step and config.init_from:
-        initial_weights.load(model, pathlib.Path(config.init_from).expanduser())
+        initial_weights.load(model, user_path(config.init_from))
     before = int(state.steps_per_epoch.numpy())
     if step and before != steps_per_epoch:
         raise UserError(

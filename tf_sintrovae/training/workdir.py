@@ -16,6 +16,7 @@ from tf_sintrovae.files import (
     full_disk_errors,
     recover_folder,
     remove_leftovers,
+    user_path,
     write_atomically,
 )
 from tf_sintrovae.training import history
@@ -182,7 +183,7 @@ def open_workdir(config: Config) -> Iterator[Workdir]:
     Raises:
         UserError: a folder that cannot be written, is in use, or holds a run with other settings.
     """
-    workdir = Workdir(pathlib.Path(str(config.workdir)).expanduser())
+    workdir = Workdir(user_path(str(config.workdir)))
     with _user_errors(workdir.root), _lock(workdir.root), full_disk_errors(workdir.root):
         _tidy(workdir)
         if config.overwrite:

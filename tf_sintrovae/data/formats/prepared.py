@@ -15,6 +15,7 @@ from tf_sintrovae.data.source import Source
 from tf_sintrovae.data.sources.arrays import ArraySource
 from tf_sintrovae.data.sources.streams import StoredSplit, StreamSource
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.files import user_path
 
 _logger = logging.getLogger("tf_sintrovae.data")
 
@@ -29,7 +30,7 @@ _TEST_SPLITS = ("test", "validation")
 
 def default_dir() -> pathlib.Path:
     """TFDS's own folder, where data are looked for and downloaded to unless told otherwise."""
-    return pathlib.Path(os.environ.get("TFDS_DATA_DIR", _DEFAULT_DIR)).expanduser()
+    return user_path(os.environ.get("TFDS_DATA_DIR", _DEFAULT_DIR))
 
 
 def find(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder | None:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.evaluation.feature_networks.network import FeatureNetwork
 from tf_sintrovae.evaluation.feature_networks.precision import full_precision
+from tf_sintrovae.files import user_path
 
 SIZE = 299
 # Nodes of the original network of December 2015: scaled images, and the 2048 features.
@@ -37,7 +38,7 @@ def original(path: str | None) -> FeatureNetwork:
             "feature network inception-2015: give the original network's frozen graph or "
             "SavedModel with --inception_path"
         )
-    location = pathlib.Path(path).expanduser()
+    location = user_path(path)
     if not location.exists():
         raise UserError(f"inception_path={path}: no such file or folder")
     try:
