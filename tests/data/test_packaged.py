@@ -122,7 +122,7 @@ def test_without_data_and_network_the_package_and_all_folders_are_named(
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "none"))
     caplog.set_level(logging.INFO, "tf_sintrovae.data")
     with pytest.raises(
-        UserError, match="Debian.* apt-get install dataset-fashion-mnist; "
+        UserError, match=r"Debian.* apt-get install dataset-fashion-mnist; "
     ) as error:
         registry.load("fmnist", tmp_path)
     assert "\n" not in str(error.value) and f"{tmp_path / 'fashion_mnist'}" in str(error.value)

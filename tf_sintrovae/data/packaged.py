@@ -3,7 +3,8 @@
 import os
 import pathlib
 
-# Where such packages put their files, unless the environment says otherwise (XDG Base Directory Specification).
+# Where such packages put their files, unless the environment says otherwise (XDG Base Directory
+# Specification).
 _SHARED_DIRS = "/usr/local/share:/usr/share"
 # Packages of Debian and its derivatives, by the canonical name of the data set.
 _DEBIAN_PACKAGES = {"fashion_mnist": "dataset-fashion-mnist"}
