@@ -70,6 +70,8 @@ def _idx(sha256: Sequence[str], content_sha256: Sequence[str]) -> Archive:
     return Archive(published, _read_idx, content)
 
 
+# Content of Fashion-MNIST: of Debian's files, which tests/data/test_fashion_mnist.py proves to be the
+# published ones. Content of MNIST: as several public projects give it.
 ARCHIVES: dict[str, tuple[Archive, ...]] = {
     "mnist": (
         _idx(
