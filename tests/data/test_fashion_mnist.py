@@ -123,4 +123,4 @@ def test_the_papers_settings_run_20_steps_of_each_stage_within_memory(environmen
     assert state.get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE") == 60
     peak = int(out.splitlines()[-1])
     print(f"peak memory {peak} MiB")
-    assert peak < 8 * 1024
+    assert peak < 6 * 1024  # measured: 4,720 on 2 cores; a machine with 8 GiB bears it
