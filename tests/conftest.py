@@ -5,6 +5,8 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# No data that the system happens to have, here and in commands: tests name those that they want.
+os.environ["XDG_DATA_DIRS"] = "/nonexistent"
 
 
 import tensorflow as tf

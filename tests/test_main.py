@@ -76,7 +76,7 @@ def test_data_that_cannot_be_had_are_named(tmp_path):
     log, error = done.stderr.splitlines()
     assert log.startswith("fashion_mnist: not in ")
     assert error.startswith("error: fashion_mnist cannot be downloaded")
-    assert str(tmp_path) in error
+    assert str(tmp_path) in error and "apt-get install dataset-fashion-mnist" in error
     assert done.seconds < 20
 
 

@@ -1,4 +1,4 @@
-"""Published image data sets: prepared by TFDS, in their original archives, or downloaded."""
+"""Published image data sets: prepared by TFDS, in their original archives, the system's, or downloaded."""
 
 import difflib
 import logging
@@ -6,7 +6,7 @@ import pathlib
 
 import tensorflow_datasets as tfds
 
-from tf_sintrovae.data import names
+from tf_sintrovae.data import names, packaged
 from tf_sintrovae.data.formats import archives, images, prepared
 from tf_sintrovae.data.loader_options import LoaderOptions
 from tf_sintrovae.data.source import Source
@@ -34,7 +34,8 @@ def load(options: LoaderOptions) -> Source:
     """Loads a data set that TFDS knows, from the first place that has it.
 
     The order: prepared TFDS data in `data_dir`, original archives directly in it, archives in
-    `data_dir/NAME`, download by TFDS into `data_dir`. The log names the place used.
+    `data_dir/NAME`, archives that a package of the system installed, download by TFDS into `data_dir`.
+    The log names the place used.
 
     Args:
         options: options of the loader; `data_dir` defaults to TFDS's own folder.
@@ -52,9 +53,12 @@ def load(options: LoaderOptions) -> Source:
         _logger.info("%s: data prepared by TFDS in %s", name, builder.data_path)
         return prepared.source(name, builder, options.image_size)
     places = [folder, *(folder / spelling for spelling in names.spellings(name))]
-    if found := archives.find(name, places):
+    system = list(packaged.folders(name)) if name in archives.ARCHIVES else []
+    # Apart, for an incomplete folder of the user's is told, not passed over for the system's.
+    if found := archives.find(name, places) or archives.find(name, system):
         return _load_archive(options, *found)
-    _logger.info("%s: not in %s, asking TFDS to download it", name, folder)
+    looked = " or ".join(map(str, (folder, *system)))
+    _logger.info("%s: not in %s, asking TFDS to download it", name, looked)
     return prepared.source(name, _download(name, folder), options.image_size)
 
 
@@ -84,6 +88,11 @@ def _download(name: str, folder: pathlib.Path) -> tfds.core.DatasetBuilder:
 
 def _advise(name: str, folder: pathlib.Path) -> str:
     there = f"is not in {folder}" if folder.is_dir() else f"there is no folder {folder}"
+    install = packaged.describe_install(name)
+    package = f"on Debian or Ubuntu, {install}; elsewhere, " if install else ""
     files = archives.describe(name)
     original = f", or its original files ({files}) there or in {folder / name}" if files else ""
-    return f"{there}: put TFDS's prepared folder {name}/ there{original}; docs/data.md tells more"
+    return (
+        f"{there}: {package}put TFDS's prepared folder {name}/ there{original}; "
+        "docs/data.md tells more"
+    )
