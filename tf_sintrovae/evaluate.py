@@ -67,7 +67,7 @@ def main() -> None:
     _check_seeds(values)
     info = _model_info(path)
     command.quieten_tensorflow()
-    from tf_sintrovae.evaluation import results
+    from tf_sintrovae.evaluation import progress, results
 
     start = time.monotonic()
     source = _source(values, info.get("settings", {}))
@@ -83,7 +83,7 @@ def main() -> None:
         source,
         tuple(values.metrics) or None,
         tuple(range(values.seed, values.seed + values.num_seeds)),
-        results.progress(start),
+        progress.ProgressLines(start),
         _options(values, info.get("settings", {})),
         results.recorder(collect, output),
     )

@@ -22,7 +22,7 @@ def class_coverage(context: Context) -> dict[str, float]:
     x, y = context.source.examples("train", _CLASSIFIER_EXAMPLES, context.seed)
     context.counts["class_coverage_train"] = len(x)
     samples = context.samples(context.options.num_class_samples)
-    return representation.class_coverage(x, y, samples, context.source.num_classes)
+    return representation.class_coverage(x, y, samples, context.source.num_classes, context.track)
 
 
 def sample_quality(context: Context) -> dict[str, float]:
@@ -47,8 +47,8 @@ def reconstruction_quality(context: Context) -> dict[str, float]:
 
 
 def _reconstructions(context: Context) -> Iterator[np.ndarray]:
-    noise = context.generator("reconstructions")
-    for x in context.reference.compared_batches():
+    noise, reference = context.generator("reconstructions"), context.reference
+    for x in context.track(reference.compared_batches(), "reconstructing", reference.num_batches):
         posterior = context.call("encode", x=x)
         z = draw(posterior["mean"], posterior["logvar"], noise)
         yield context.call("decode", z=z)["x"]
@@ -62,9 +62,11 @@ def _scores(
     reference = context.reference
     # Before the long work: a network that is missing is told at once.
     for network in [_network(context, name) for name in context.options.feature_networks]:
-        features = cached_features(network, reference.pixels, context.options.cache)
+        features = cached_features(
+            network, reference.pixels, context.options.cache, track=context.track
+        )
         real = features[reference.compared]
-        scores = _compare(network, real, network.features(fake_batches()), real, context.seed)
+        scores = _compare(context, network, real, network.features(fake_batches()), real)
         metrics |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
         floors = _floors(context, network, features, real)
         metrics |= {f"{key}_floor/{network.name}": value for key, value in floors.items()}
@@ -80,24 +82,24 @@ def _floors(
     if len(first) < FEWEST:
         return {}
     if network.name not in context.floors:
-        scores = _compare(network, first, second, real, context.seed)
+        scores = _compare(context, network, first, second, real)
         context.floors[network.name] = {k: v for k, v in scores.items() if "_error" not in k}
     return context.floors[network.name]
 
 
 def _compare(
-    network: FeatureNetwork, real: np.ndarray, fake: np.ndarray, scale: np.ndarray, seed: int
+    context: Context, network: FeatureNetwork, real: np.ndarray, fake: np.ndarray, scale: np.ndarray
 ) -> dict[str, float]:
     """All scores between features; a kernel distance that standardises takes the statistics of `scale`."""
     frechet = frechet_distance(statistics(real), statistics(fake))["frechet"]
     name = "kid_standardised" if network.standardised_kernel else "kid"
     sets = standardise(scale, real, fake) if network.standardised_kernel else (real, fake)
-    kernel = kernel_distance(sets[0], sets[1], seed)
+    kernel = kernel_distance(sets[0], sets[1], context.seed)
     return {
         "fid": frechet,
         name: kernel["kernel"],
         f"{name}_error": kernel["kernel_error"],
-    } | manifold_scores(real, fake)
+    } | manifold_scores(real, fake, context.track)
 
 
 def _network(context: Context, name: str) -> FeatureNetwork:
@@ -112,4 +114,4 @@ def _load(context: Context, name: str) -> FeatureNetwork:
         return inception.original(options.inception_path)
     if name == "keras-inception-v3":
         return inception.keras_v3(options.keras_inception_weights)
-    return classifier.load(context.source, options.cache)
+    return classifier.load(context.source, options.cache, context.track)
