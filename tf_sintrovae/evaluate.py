@@ -7,6 +7,7 @@ Any SavedModel with the signatures of docs/evaluation.md will do.
 
 import dataclasses
 import json
+import os
 import pathlib
 import time
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,8 @@ def main() -> None:
     _check_seeds(values)
     info = _model_info(path)
     command.quieten_tensorflow()
+    # As in training: TensorFlow leaves oneDNN off on CPUs without AVX-512.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from tf_sintrovae.evaluation import progress, results
 
     start = time.monotonic()

@@ -1,5 +1,6 @@
 """Metrics of sets of images: samples and reconstructions against the training set."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -47,11 +48,24 @@ def reconstruction_quality(context: Context) -> dict[str, float]:
 
 
 def _reconstructions(context: Context) -> Iterator[np.ndarray]:
-    noise, reference = context.generator("reconstructions"), context.reference
-    for x in context.track(reference.compared_batches(), "reconstructing", reference.num_batches):
-        posterior = context.call("encode", x=x)
-        z = draw(posterior["mean"], posterior["logvar"], noise)
-        yield context.call("decode", z=z)["x"]
+    z = context.split(draw(*_compared_posterior(context), context.generator("reconstructions")))
+    for part in context.track(z, "reconstructing", len(z)):
+        yield context.call("decode", z=part)["x"]
+
+
+def _compared_posterior(context: Context) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior means and log-variances [N, L] of the images to compare."""
+    reference = context.reference
+    if len(reference.pixels) == context.source.num_train:  # other metrics have encoded them
+        mean, logvar = context.posterior("train")
+        return mean[reference.compared], logvar[reference.compared]
+    batches, count = reference.compared_batches(), reference.num_batches
+    parts = [
+        context.call("encode", x=x)
+        for x in context.track(batches, "encoding the images to compare", count)
+    ]
+    mean, logvar = (np.concatenate([part[key] for part in parts]) for key in ("mean", "logvar"))
+    return mean, logvar
 
 
 def _scores(
@@ -66,7 +80,10 @@ def _scores(
             network, reference.pixels, context.options.cache, track=context.track
         )
         real = features[reference.compared]
-        scores = _compare(context, network, real, network.features(fake_batches()), real)
+        # The balls around real images are those of samples and of reconstructions.
+        remember = functools.partial(context.once, f"radii of {network.name}")
+        fake = network.features(fake_batches())
+        scores = _compare(context, network, real, fake, real, remember)
         metrics |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
         floors = _floors(context, network, features, real)
         metrics |= {f"{key}_floor/{network.name}": value for key, value in floors.items()}
@@ -82,15 +99,24 @@ def _floors(
     if len(first) < FEWEST:
         return {}
     if network.name not in context.floors:
-        scores = _compare(context, network, first, second, real)
+        scores = _compare(context, network, first, second, real, lambda search: search())
         context.floors[network.name] = {k: v for k, v in scores.items() if "_error" not in k}
     return context.floors[network.name]
 
 
 def _compare(
-    context: Context, network: FeatureNetwork, real: np.ndarray, fake: np.ndarray, scale: np.ndarray
+    context: Context,
+    network: FeatureNetwork,
+    real: np.ndarray,
+    fake: np.ndarray,
+    scale: np.ndarray,
+    remember: Callable,
 ) -> dict[str, float]:
-    """All scores between features; a kernel distance that standardises takes the statistics of `scale`."""
+    """All scores between features.
+
+    A kernel distance that standardises takes the statistics of `scale`; `remember` is that of
+    `manifold_scores`.
+    """
     frechet = frechet_distance(statistics(real), statistics(fake))["frechet"]
     name = "kid_standardised" if network.standardised_kernel else "kid"
     sets = standardise(scale, real, fake) if network.standardised_kernel else (real, fake)
@@ -99,7 +125,7 @@ def _compare(
         "fid": frechet,
         name: kernel["kernel"],
         f"{name}_error": kernel["kernel_error"],
-    } | manifold_scores(real, fake, context.track)
+    } | manifold_scores(real, fake, context.track, remember)
 
 
 def _network(context: Context, name: str) -> FeatureNetwork:

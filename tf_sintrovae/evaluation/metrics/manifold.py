@@ -23,7 +23,7 @@ COMMON_NEIGHBOURS = (3, 5)
 _REAL_BALLS = sorted({PRECISION_NEIGHBOURS - 1, COVERAGE_NEIGHBOURS, *COMMON_NEIGHBOURS})
 _FAKE_BALLS = sorted({RECALL_NEIGHBOURS - 1, *COMMON_NEIGHBOURS})
 FEWEST = 1 + max(_REAL_BALLS + _FAKE_BALLS)
-_BLOCK_ELEMENTS = 2**24
+_BLOCK_ELEMENTS = 2**22  # a block and its comparisons in each thread
 
 
 def neighbour_counts() -> dict[str, int]:
@@ -37,7 +37,10 @@ def neighbour_counts() -> dict[str, int]:
 
 
 def manifold_scores(
-    real: np.ndarray, fake: np.ndarray, track: Track = untracked
+    real: np.ndarray,
+    fake: np.ndarray,
+    track: Track = untracked,
+    remember: Callable[[Callable[[], np.ndarray]], np.ndarray] = lambda search: search(),
 ) -> dict[str, float]:
     """Measures how far the balls around examples of one set hold the other set.
 
@@ -48,6 +51,8 @@ def manifold_scores(
         real: [N, D] features of the data.
         fake: [M, D] features of the samples.
         track: function that passes items on and tells how many of a stage are done.
+        remember: function that calls a search among the data's neighbours, or returns what it gave
+            before for the same data.
 
     Returns:
         `precision` (fakes inside some real ball), `recall` (reals inside some fake ball), `density` (real
@@ -68,7 +73,7 @@ def manifold_scores(
         )
     # Distances come from inner products: centred, they lose fewer digits.
     centre = real.mean(axis=0, dtype=np.float64)
-    scores = _scores(real - centre, fake - centre, track)  # float64
+    scores = _scores(real - centre, fake - centre, track, remember)  # float64
     metrics = {
         "precision": scores["precision", PRECISION_NEIGHBOURS - 1],
         "recall": scores["recall", RECALL_NEIGHBOURS - 1],
@@ -78,9 +83,13 @@ def manifold_scores(
     return metrics | {f"{n}_k{k}": scores[n, k] for k in COMMON_NEIGHBOURS for n in metrics}
 
 
-def _scores(real: np.ndarray, fake: np.ndarray, track: Track) -> dict[tuple[str, int], float]:
+def _scores(
+    real: np.ndarray, fake: np.ndarray, track: Track, remember: Callable
+) -> dict[tuple[str, int], float]:
     """Each score at each number of other examples that a ball reaches to; distances are taken once."""
-    real_radii = _squared_radii(real, _REAL_BALLS, track, "neighbours of real images")
+    real_radii = remember(
+        lambda: _squared_radii(real, _REAL_BALLS, track, "neighbours of real images")
+    )
     fake_radii = _squared_radii(fake, _FAKE_BALLS, track, "neighbours of samples")
     distances = _Distances(real, fake)
 
