@@ -7,6 +7,7 @@ Any SavedModel with the signatures of docs/evaluation.md will do.
 
 import dataclasses
 import json
+import os
 import pathlib
 import time
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,9 @@ def main() -> None:
     _check_seeds(values)
     info = _model_info(path)
     command.quieten_tensorflow()
-    from tf_sintrovae.evaluation import results
+    # As in training: TensorFlow leaves oneDNN off on CPUs without AVX-512.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    from tf_sintrovae.evaluation import progress, results
 
     start = time.monotonic()
     source = _source(values, info.get("settings", {}))
@@ -83,7 +86,7 @@ def main() -> None:
         source,
         tuple(values.metrics) or None,
         tuple(range(values.seed, values.seed + values.num_seeds)),
-        results.progress(start),
+        progress.ProgressLines(start),
         _options(values, info.get("settings", {})),
         results.recorder(collect, output),
     )

@@ -209,7 +209,7 @@ def _evaluate(
 ) -> list[str]:
     """Measures, prints and writes; returns the names of metrics that failed."""
     from tf_sintrovae import evaluation
-    from tf_sintrovae.evaluation import results
+    from tf_sintrovae.evaluation import progress, results
 
     start = time.monotonic()
 
@@ -222,7 +222,7 @@ def _evaluate(
             source,
             settings.metrics or None,
             seeds=(settings.seed,),
-            progress=results.progress(start),
+            progress=progress.ProgressLines(start),
             options=evaluation.Options(entropy_batch_size=settings.batch_size),
             record=results.recorder(collect, path),
         )

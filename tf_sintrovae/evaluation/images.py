@@ -1,5 +1,6 @@
 """Metrics of sets of images: samples and reconstructions against the training set."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -22,7 +23,7 @@ def class_coverage(context: Context) -> dict[str, float]:
     x, y = context.source.examples("train", _CLASSIFIER_EXAMPLES, context.seed)
     context.counts["class_coverage_train"] = len(x)
     samples = context.samples(context.options.num_class_samples)
-    return representation.class_coverage(x, y, samples, context.source.num_classes)
+    return representation.class_coverage(x, y, samples, context.source.num_classes, context.track)
 
 
 def sample_quality(context: Context) -> dict[str, float]:
@@ -47,11 +48,24 @@ def reconstruction_quality(context: Context) -> dict[str, float]:
 
 
 def _reconstructions(context: Context) -> Iterator[np.ndarray]:
-    noise = context.generator("reconstructions")
-    for x in context.reference.compared_batches():
-        posterior = context.call("encode", x=x)
-        z = draw(posterior["mean"], posterior["logvar"], noise)
-        yield context.call("decode", z=z)["x"]
+    z = context.split(draw(*_compared_posterior(context), context.generator("reconstructions")))
+    for part in context.track(z, "reconstructing", len(z)):
+        yield context.call("decode", z=part)["x"]
+
+
+def _compared_posterior(context: Context) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior means and log-variances [N, L] of the images to compare."""
+    reference = context.reference
+    if len(reference.pixels) == context.source.num_train:  # other metrics have encoded them
+        mean, logvar = context.posterior("train")
+        return mean[reference.compared], logvar[reference.compared]
+    batches, count = reference.compared_batches(), reference.num_batches
+    parts = [
+        context.call("encode", x=x)
+        for x in context.track(batches, "encoding the images to compare", count)
+    ]
+    mean, logvar = (np.concatenate([part[key] for part in parts]) for key in ("mean", "logvar"))
+    return mean, logvar
 
 
 def _scores(
@@ -62,9 +76,14 @@ def _scores(
     reference = context.reference
     # Before the long work: a network that is missing is told at once.
     for network in [_network(context, name) for name in context.options.feature_networks]:
-        features = cached_features(network, reference.pixels, context.options.cache)
+        features = cached_features(
+            network, reference.pixels, context.options.cache, track=context.track
+        )
         real = features[reference.compared]
-        scores = _compare(network, real, network.features(fake_batches()), real, context.seed)
+        # The balls around real images are those of samples and of reconstructions.
+        remember = functools.partial(context.once, f"radii of {network.name}")
+        fake = network.features(fake_batches())
+        scores = _compare(context, network, real, fake, real, remember)
         metrics |= {f"{key}{suffix}/{network.name}": value for key, value in scores.items()}
         floors = _floors(context, network, features, real)
         metrics |= {f"{key}_floor/{network.name}": value for key, value in floors.items()}
@@ -80,24 +99,33 @@ def _floors(
     if len(first) < FEWEST:
         return {}
     if network.name not in context.floors:
-        scores = _compare(network, first, second, real, context.seed)
+        scores = _compare(context, network, first, second, real, lambda search: search())
         context.floors[network.name] = {k: v for k, v in scores.items() if "_error" not in k}
     return context.floors[network.name]
 
 
 def _compare(
-    network: FeatureNetwork, real: np.ndarray, fake: np.ndarray, scale: np.ndarray, seed: int
+    context: Context,
+    network: FeatureNetwork,
+    real: np.ndarray,
+    fake: np.ndarray,
+    scale: np.ndarray,
+    remember: Callable,
 ) -> dict[str, float]:
-    """All scores between features; a kernel distance that standardises takes the statistics of `scale`."""
+    """All scores between features.
+
+    A kernel distance that standardises takes the statistics of `scale`; `remember` is that of
+    `manifold_scores`.
+    """
     frechet = frechet_distance(statistics(real), statistics(fake))["frechet"]
     name = "kid_standardised" if network.standardised_kernel else "kid"
     sets = standardise(scale, real, fake) if network.standardised_kernel else (real, fake)
-    kernel = kernel_distance(sets[0], sets[1], seed)
+    kernel = kernel_distance(sets[0], sets[1], context.seed)
     return {
         "fid": frechet,
         name: kernel["kernel"],
         f"{name}_error": kernel["kernel_error"],
-    } | manifold_scores(real, fake)
+    } | manifold_scores(real, fake, context.track, remember)
 
 
 def _network(context: Context, name: str) -> FeatureNetwork:
@@ -112,4 +140,4 @@ def _load(context: Context, name: str) -> FeatureNetwork:
         return inception.original(options.inception_path)
     if name == "keras-inception-v3":
         return inception.keras_v3(options.keras_inception_weights)
-    return classifier.load(context.source, options.cache)
+    return classifier.load(context.source, options.cache, context.track)

@@ -43,7 +43,9 @@ def representation(context: Context) -> dict[str, float]:
     return {
         f"{name}_{kind}": value
         for kind, (train, test) in kinds.items()
-        for name, value in probe_accuracies(train, labels[0], test, labels[1]).items()
+        for name, value in probe_accuracies(
+            train, labels[0], test, labels[1], context.track
+        ).items()
     }
 
 
@@ -67,12 +69,19 @@ def _batch_responsibilities(context: Context, split: str) -> tuple[np.ndarray, n
 
     Batches are drawn at random: data stored class by class would fill them with one class each.
     """
+    return context.once(f"responsibilities {split}", lambda: _responsibilities(context, split))
+
+
+def _responsibilities(context: Context, split: str) -> tuple[np.ndarray, np.ndarray]:
     noise = context.generator(f"responsibilities {split}")
     posterior = context.posterior(split)
     order, size = noise.permutation(len(posterior[0])), context.options.entropy_batch_size
     batches = [order[start : start + size] for start in range(0, len(order), size)]
     mean, logvar = posterior
-    sums = [_sum_responsibilities(context, mean[rows], logvar[rows], noise) for rows in batches]
+    sums = [
+        _sum_responsibilities(context, mean[rows], logvar[rows], noise)
+        for rows in context.track(batches, f"responsibilities of the {split} set", len(batches))
+    ]
     sizes = np.array([len(rows) for rows in batches])
     return np.stack(sums) / sizes[:, None], sizes
 
@@ -85,8 +94,7 @@ def _sum_responsibilities(
     total = np.zeros(len(context.prior["log_weights"]))
     for start in range(0, len(mean), _POSTERIOR_BLOCK):
         rows = slice(start, start + _POSTERIOR_BLOCK)
-        repeats = [np.repeat(values[rows], count, axis=0) for values in (mean, logvar)]
-        z = draw(repeats[0], repeats[1], noise)
+        z = draw(mean[rows], logvar[rows], noise, count)
         values = context.call("responsibilities", z=z)["responsibilities"]  # [B * M, K]
         total += values.sum(axis=0, dtype=np.float64) / count
     return total

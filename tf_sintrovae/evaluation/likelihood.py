@@ -12,7 +12,7 @@ def elbo(context: Context) -> dict[str, float]:
     size = int(np.prod(context.source.shape))
     metrics: dict[str, float] = {}
     for split in ("train", "test"):
-        scores = context.score(context.examples(split).x)
+        scores = context.score(context.examples(split).x, f"scoring the {split} set")
         means = {key: float(value.mean(dtype=np.float64)) for key, value in scores.items()}
         metrics |= {
             f"elbo_{split}": means["elbo"],
@@ -29,13 +29,14 @@ def iwae(context: Context) -> dict[str, float]:
     """
     count = context.options.iwae_images
     x = context.source.examples("test", count, context.seed).x
-    mean, logvar = _encode(context, x)
+    encoded = context.call_in_batches("encode", "x", x)
     context.counts["iwae_images"] = len(x)
     noise = context.generator("iwae")
+    examples = zip(x, encoded["mean"], encoded["logvar"], strict=True)
     bounds = np.concatenate(
         [
             importance_weighted_bound(_log_weights(context, *example, noise)[:, None])
-            for example in zip(x, mean, logvar, strict=True)
+            for example in context.track(examples, "drawing importance samples", len(x))
         ]
     )
     error = float(bounds.std() / np.sqrt(len(bounds)))
@@ -45,7 +46,9 @@ def iwae(context: Context) -> dict[str, float]:
 def drift(context: Context) -> dict[str, float]:
     """`KL(E(D(mean)) || E(x))` on the test set, in nats: how far a reconstruction is from its original."""
     mean, logvar = context.posterior("test")
-    again = context.call_in_batches("encode", "x", context.decoder_mean(mean))
+    again = context.call_in_batches(
+        "encode", "x", context.decoder_mean(mean, "reconstructing"), "encoding reconstructions"
+    )
     divergence = gaussians.kl_divergence(again["mean"], again["logvar"], mean, logvar)
     return {"drift_test": float(divergence.mean())}
 
@@ -56,14 +59,10 @@ def ood(context: Context) -> dict[str, float]:
     if other is None:
         raise ValueError("no other data set: expected an ood_source")
     limit = None if other.num_train else context.options.num_points
-    inside = context.score(context.examples("test").x)["elbo"]
-    outside = context.score(other.examples("test", limit, context.seed).x)["elbo"]
+    inside = context.score(context.examples("test").x, "scoring the test set")["elbo"]
+    x = other.examples("test", limit, context.seed).x
+    outside = context.score(x, f"scoring {other.name}")["elbo"]
     return {f"ood_auroc/{other.name}": detection.auroc(inside, outside)}
-
-
-def _encode(context: Context, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    encoded = context.call_in_batches("encode", "x", x)
-    return encoded["mean"], encoded["logvar"]
 
 
 def _log_weights(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ class Outcome:
         networks: descriptions of the feature networks by name: hashes, accuracy.
         errors: descriptions of failures, each on one line, by the name of the group that is missing.
         complete: whether all groups were tried, with all seeds.
+        seconds: seconds that each group took, over all seeds. What several groups need counts for the first
+            of them.
     """
 
     metrics: dict[str, float]
@@ -36,6 +39,8 @@ class Outcome:
     networks: dict[str, dict[str, Any]]
     errors: dict[str, str] = dataclasses.field(default_factory=dict)
     complete: bool = True
+    # Equal outcomes are those of equal metrics, however long they took.
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict, compare=False)
 
 
 class Collector:
@@ -43,17 +48,20 @@ class Collector:
 
     Args:
         options: options of the evaluation.
+        clock: function that returns the time in seconds.
 
     Attributes:
         networks: feature networks by name, shared by the seeds' contexts.
     """
 
-    def __init__(self, options: Options):
+    def __init__(self, options: Options, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
         self.networks: dict[str, FeatureNetwork] = {}
         self._options = options
         self._contexts: list[Context] = []
         self._metrics: list[dict[str, dict[str, float]]] = []  # by seed and group
         self._errors: dict[str, str] = {}
+        self._seconds: dict[str, float] = {}
 
     def begin(self, context: Context) -> Context:
         """Starts with another seed, that of `context`."""
@@ -67,11 +75,13 @@ class Collector:
         """Takes a group of metrics, unless it failed with another seed."""
         if name in self._errors:
             return
+        start = self._clock()
         try:
             self._metrics[-1][name] = _require_finite(function(context))
         except Exception as error:  # whatever it is, it must not cost the other metrics
             _logger.debug("metrics %s failed", name, exc_info=True)
             self._errors[name] = in_one_line(error)
+        self._seconds[name] = self._seconds.get(name, 0.0) + self._clock() - start
 
     def outcome(self, complete: bool) -> Outcome:
         """Returns what there is by now."""
@@ -89,6 +99,7 @@ class Collector:
             used,
             dict(self._errors),
             complete,
+            dict(self._seconds),
         )
 
 

@@ -37,6 +37,11 @@ class Reference:
         first = choose_rows(labels, size, size // 2, seed)
         self.halves = first, np.setdiff1d(np.arange(size), first)[: len(first)]
 
+    @property
+    def num_batches(self) -> int:
+        """Number of batches that `compared_batches` gives, at most."""
+        return -(-len(self.pixels) // _READ_BATCH)
+
     def compared_batches(self) -> Iterator[np.ndarray]:
         """Reads the images to compare [B, H, W, C] float32 as the data set holds them, in batches."""
         wanted, start = np.isin(np.arange(len(self.pixels)), self.compared), 0

@@ -3,8 +3,6 @@
 import contextlib
 import json
 import pathlib
-import sys
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,6 +39,7 @@ def collect_results(
         "networks": outcome.networks,
         "metrics": outcome.metrics,
         "spread": outcome.spread,
+        "seconds": {name: round(value, 2) for name, value in outcome.seconds.items()},
         "errors": outcome.errors,
     }
 
@@ -73,7 +72,10 @@ def recorder(content: Callable[[Outcome], dict], path: pathlib.Path) -> Callable
 
 
 def table(outcome: Outcome) -> str:
-    """Lists metrics, a line each, with spread over seeds and floor where there are any; then failures."""
+    """Lists metrics, a line each, with spread over seeds and floor where there are any.
+
+    Then the seconds that each group of metrics took, and failures.
+    """
     metrics = {n: v for n, v in outcome.metrics.items() if "_floor/" not in n}
     width = max(map(len, [*metrics, *outcome.errors]), default=0)
     lines = []
@@ -82,6 +84,7 @@ def table(outcome: Outcome) -> str:
         floor = outcome.metrics.get(_floor_name(name))
         beside = "" if floor is None else f"  (real against real: {floor:.6g})"
         lines.append(f"  {name:{width}}  {value:.6g}{spread}{beside}")
+    lines += [_seconds_line(outcome.seconds)] if outcome.seconds else []
     lines += [f"  {name:{width}}  failed: {error}" for name, error in outcome.errors.items()]
     return "\n".join(lines)
 
@@ -94,8 +97,6 @@ def _floor_name(name: str) -> str:
     return f"{score}_floor/{network}"
 
 
-def progress(start: float) -> Callable[[str], None]:
-    """Makes a function that says on stderr what is measured, and the seconds since `start` (monotonic)."""
-    return lambda name: print(
-        f"[{time.monotonic() - start:4.0f} s] measuring {name} ...", file=sys.stderr, flush=True
-    )
+def _seconds_line(seconds: Mapping[str, float]) -> str:
+    """`seconds: elbo 12.3, iwae 4.5`."""
+    return "  seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())

@@ -1,5 +1,6 @@
 """Evaluation of a model: takes the chosen groups of metrics, one after the other."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from tf_sintrovae.evaluation.context import Context
 from tf_sintrovae.evaluation.groups import check_metrics
 from tf_sintrovae.evaluation.options import Options
 from tf_sintrovae.evaluation.outcome import Collector, Outcome
+from tf_sintrovae.evaluation.progress import Progress, tracked
 
 _SIGNATURES = {"encode", "decode", "sample", "responsibilities", "score", "prior"}
 
@@ -20,7 +22,7 @@ def evaluate(
     source: Source,
     metrics: tuple[str, ...] | None = None,
     seed: int = 0,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
     options: Options | None = None,
 ) -> dict[str, float]:
     """Evaluates a model on a data set.
@@ -30,7 +32,8 @@ def evaluate(
         source: data set to evaluate on.
         metrics: names of groups of metrics, out of `applicable(source, options)`; all of them when None.
         seed: seed of all draws.
-        progress: function called with the name of each group before it is taken.
+        progress: function called with the name of each group before it is taken, and with the share of
+            each longer stage that is done; `ProgressLines` prints them.
         options: options of the evaluation; the defaults when None.
 
     Returns:
@@ -51,7 +54,7 @@ def measure(
     source: Source,
     metrics: tuple[str, ...] | None = None,
     seeds: tuple[int, ...] = (0,),
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
     options: Options | None = None,
     record: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
@@ -65,7 +68,8 @@ def measure(
         source: data set to evaluate on.
         metrics: names of groups of metrics, as in `evaluate`.
         seeds: seeds of all draws, at least one.
-        progress: function called with the name of each group before it is taken.
+        progress: function called with the name of each group before it is taken, and with the share of
+            each longer stage that is done; `ProgressLines` prints them.
         options: options of the evaluation; the defaults when None.
         record: function called after each group with the outcome so far, so that a process that is stopped
             does not lose it.
@@ -84,7 +88,9 @@ def measure(
         context = collector.begin(Context(model, source, seed, options, collector.networks))
         for name, function in groups.items():
             if progress is not None:
-                progress(name if len(seeds) == 1 else f"{name} (seed {seed})")
+                label = name if len(seeds) == 1 else f"{name} (seed {seed})"
+                progress(label)
+                context.track = tracked(functools.partial(progress, label))
             collector.take(name, function, context)
             if record is not None:
                 record(collector.outcome(complete=False))

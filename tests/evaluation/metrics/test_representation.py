@@ -2,6 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from tf_sintrovae.evaluation.metrics import representation
 
@@ -47,3 +52,23 @@ def test_class_coverage_counts_what_the_classifier_finds():
     }
     two = representation.class_coverage(x, y, samples[:40], 3)
     assert two == {"sample_classes_found": 2.0, "sample_class_min_share": 0.0}
+
+
+def test_accuracies_are_those_of_scikit_learns_classifiers_on_digits():
+    """Searched once, in threads and by matrix products: the same protocol gives the same accuracies."""
+    x, y = load_digits(return_X_y=True)
+    x = PCA(10, random_state=0).fit_transform(x).astype(np.float32)  # as wide as latents
+    x += np.random.default_rng(0).normal(scale=6.0, size=x.shape).astype(np.float32)
+    (train, y_train), (test, y_test) = (x[:1_300], y[:1_300]), (x[1_300:], y[1_300:])
+    found = representation.probe_accuracies(train, y_train, test, y_test)
+    scaler = StandardScaler().fit(train)
+    train, test = scaler.transform(train), scaler.transform(test)
+    classifiers = {f"knn{k}_accuracy": KNeighborsClassifier(k) for k in (5, 100)} | {
+        f"svm_{name}_accuracy": SVC(kernel="linear", C=0.025, max_iter=count)
+        for name, count in representation.SVM_ITERATIONS.items()
+    }
+    expected = {n: c.fit(train, y_train).score(test, y_test) for n, c in classifiers.items()}
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
+    # The case tells them apart.
+    assert min(expected.values()) > 0.3 and max(expected.values()) < 0.95
+    assert len(set(expected.values())) >= 3

@@ -23,6 +23,7 @@ from tf_sintrovae.evaluation.feature_networks.network import (
     write_cache,
 )
 from tf_sintrovae.evaluation.feature_networks.precision import full_precision
+from tf_sintrovae.evaluation.progress import Track, untracked
 
 NUM_FEATURES = 64
 _STEPS, _BATCH_SIZE, _SEED = 1_200, 64, 0
@@ -31,12 +32,13 @@ _VERSION = "2"
 
 
 @full_precision()
-def load(source: Source, cache_dir: pathlib.Path) -> FeatureNetwork:
+def load(source: Source, cache_dir: pathlib.Path, track: Track = untracked) -> FeatureNetwork:
     """Loads the classifier of a data set, and trains it where the cache does not have it.
 
     Args:
         source: data set of images with at least two classes.
         cache_dir: folder that it is kept in.
+        track: function that passes items on and tells how many of a stage are done.
 
     Returns:
         The network `<dataset>-classifier`; its features are the last hidden layer's.
@@ -50,7 +52,7 @@ def load(source: Source, cache_dir: pathlib.Path) -> FeatureNetwork:
     path = cache_dir / "classifiers" / f"{source.name}-{key}.npz"
     shape = source.shape, source.num_classes
     cached = read_cache(path, lambda stored: _restore(stored, *shape))
-    model, info = cached or _train_new(path, train, test, *shape)
+    model, info = cached or _train_new(path, train, test, *shape, track)
     fingerprint = digest(*model.get_weights(), _VERSION)
     return FeatureNetwork(
         f"{source.name}-classifier",
@@ -62,11 +64,16 @@ def load(source: Source, cache_dir: pathlib.Path) -> FeatureNetwork:
 
 
 def _train_new(
-    path: pathlib.Path, train: Examples, test: Examples, shape: tuple[int, ...], num_classes: int
+    path: pathlib.Path,
+    train: Examples,
+    test: Examples,
+    shape: tuple[int, ...],
+    num_classes: int,
+    track: Track,
 ) -> tuple[keras.Model, dict]:
     """A new classifier and what is told about it, both written to the cache."""
     model = _network(shape, num_classes)
-    _train(model, train)
+    _train(model, train, track)
     info = {"test_accuracy": _accuracy(model, test), "steps": _STEPS}
     weights = {f"w{i}": value for i, value in enumerate(model.get_weights())}
     write_cache(path, lambda file: np.savez(file, info=json.dumps(info), **weights))
@@ -111,7 +118,7 @@ def _network(shape: tuple[int, ...], num_classes: int) -> keras.Model:
     return keras.Model(inputs, dense(num_classes, "logits")(hidden))
 
 
-def _train(model: keras.Model, examples: Examples) -> None:
+def _train(model: keras.Model, examples: Examples, track: Track) -> None:
     """A fixed number of Adam steps on images as the extraction will see them."""
     rate = keras.optimizers.schedules.CosineDecay(2e-3, _STEPS)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -119,7 +126,9 @@ def _train(model: keras.Model, examples: Examples) -> None:
     data = tf.data.Dataset.from_tensor_slices((to_uint8(examples.x), examples.y))
     data = data.shuffle(len(examples.x), seed=_SEED).repeat().batch(_BATCH_SIZE)
     data = data.map(lambda x, y: (tf.cast(x, tf.float32) / 255.0, y)).prefetch(2)
-    model.fit(data, steps_per_epoch=_STEPS, epochs=1, verbose=0, shuffle=False)
+    steps = track(range(_STEPS), "training the classifier", _STEPS)
+    tell = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: next(steps))
+    model.fit(data, steps_per_epoch=_STEPS, epochs=1, verbose=0, shuffle=False, callbacks=[tell])
 
 
 def _accuracy(model: keras.Model, examples: Examples) -> float:

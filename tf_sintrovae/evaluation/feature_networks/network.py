@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.evaluation.progress import Track, untracked
 from tf_sintrovae.files import write_atomically
 
 _logger = logging.getLogger(__name__)
@@ -53,7 +54,11 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
 
 
 def cached_features(
-    network: FeatureNetwork, x: np.ndarray, cache_dir: pathlib.Path, batch_size: int = 500
+    network: FeatureNetwork,
+    x: np.ndarray,
+    cache_dir: pathlib.Path,
+    batch_size: int = 500,
+    track: Track = untracked,
 ) -> np.ndarray:
     """Extracts features of real data, or reads them from the cache where they were extracted before.
 
@@ -65,6 +70,7 @@ def cached_features(
         x: images [N, H, W, C], uint8 or with pixels in [0, 1].
         cache_dir: folder of the cache.
         batch_size: number of images in a batch of the extraction.
+        track: function that passes items on and tells how many of a stage are done.
 
     Returns:
         Features [N, D] float32.
@@ -77,7 +83,8 @@ def cached_features(
     features = read_cache(path, lambda stored: _check_features(stored["features"], len(x)))
     if features is None:
         starts = range(0, len(x), batch_size)
-        features = network.features(x[start : start + batch_size] for start in starts)
+        tracked = track(starts, "features of real images", len(starts))
+        features = network.features(x[start : start + batch_size] for start in tracked)
         write_cache(path, lambda file: np.savez(file, features=features))
     return features
 

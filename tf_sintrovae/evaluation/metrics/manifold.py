@@ -3,9 +3,15 @@
 Improved precision and recall (Kynkaanniemi et al. 2019) and density and coverage (Naeem et al. 2020).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
+
+from tf_sintrovae.evaluation.progress import Track, untracked
+from tf_sintrovae.evaluation.threads import map_in_threads
+
+T = TypeVar("T")
 
 # As the paper has them: of so many neighbours the example itself is the first.
 PRECISION_NEIGHBOURS = 4
@@ -17,7 +23,7 @@ COMMON_NEIGHBOURS = (3, 5)
 _REAL_BALLS = sorted({PRECISION_NEIGHBOURS - 1, COVERAGE_NEIGHBOURS, *COMMON_NEIGHBOURS})
 _FAKE_BALLS = sorted({RECALL_NEIGHBOURS - 1, *COMMON_NEIGHBOURS})
 FEWEST = 1 + max(_REAL_BALLS + _FAKE_BALLS)
-_BLOCK_ELEMENTS = 2**24
+_BLOCK_ELEMENTS = 2**22  # a block and its comparisons in each thread
 
 
 def neighbour_counts() -> dict[str, int]:
@@ -30,7 +36,12 @@ def neighbour_counts() -> dict[str, int]:
     }
 
 
-def manifold_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
+def manifold_scores(
+    real: np.ndarray,
+    fake: np.ndarray,
+    track: Track = untracked,
+    remember: Callable[[Callable[[], np.ndarray]], np.ndarray] = lambda search: search(),
+) -> dict[str, float]:
     """Measures how far the balls around examples of one set hold the other set.
 
     A ball around an example reaches to its k-th nearest neighbour in its own set; a point is inside where
@@ -39,6 +50,9 @@ def manifold_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
     Args:
         real: [N, D] features of the data.
         fake: [M, D] features of the samples.
+        track: function that passes items on and tells how many of a stage are done.
+        remember: function that calls a search among the data's neighbours, or returns what it gave
+            before for the same data.
 
     Returns:
         `precision` (fakes inside some real ball), `recall` (reals inside some fake ball), `density` (real
@@ -59,7 +73,7 @@ def manifold_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
         )
     # Distances come from inner products: centred, they lose fewer digits.
     centre = real.mean(axis=0, dtype=np.float64)
-    scores = _scores(real - centre, fake - centre)  # float64
+    scores = _scores(real - centre, fake - centre, track, remember)  # float64
     metrics = {
         "precision": scores["precision", PRECISION_NEIGHBOURS - 1],
         "recall": scores["recall", RECALL_NEIGHBOURS - 1],
@@ -69,47 +83,78 @@ def manifold_scores(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
     return metrics | {f"{n}_k{k}": scores[n, k] for k in COMMON_NEIGHBOURS for n in metrics}
 
 
-def _scores(real: np.ndarray, fake: np.ndarray) -> dict[tuple[str, int], float]:
+def _scores(
+    real: np.ndarray, fake: np.ndarray, track: Track, remember: Callable
+) -> dict[tuple[str, int], float]:
     """Each score at each number of other examples that a ball reaches to; distances are taken once."""
-    real_radii, fake_radii = _squared_radii(real, _REAL_BALLS), _squared_radii(fake, _FAKE_BALLS)
-    inside_real = {k: np.zeros(len(fake), bool) for k in _REAL_BALLS}
-    inside_fake = {k: np.zeros(len(real), bool) for k in _FAKE_BALLS}
-    covered, hits = (
-        {k: np.zeros(len(real), bool) for k in _REAL_BALLS},
-        dict.fromkeys(_REAL_BALLS, 0),
+    real_radii = remember(
+        lambda: _squared_radii(real, _REAL_BALLS, track, "neighbours of real images")
     )
-    for rows, squared in _blocks(real, fake):  # [block, M]
-        for k, radii in real_radii.items():
-            within = squared < radii[rows, None]
-            inside_real[k] |= within.any(axis=0)
-            covered[k][rows] = within.any(axis=1)
-            hits[k] += int(np.count_nonzero(within))
-        for k, radii in fake_radii.items():
-            inside_fake[k][rows] = (squared < radii).any(axis=1)
-    scores = {("precision", k): float(inside.mean()) for k, inside in inside_real.items()}
-    scores |= {("recall", k): float(inside.mean()) for k, inside in inside_fake.items()}
-    scores |= {("density", k): float(count / (k * len(fake))) for k, count in hits.items()}
-    return scores | {("coverage", k): float(found.mean()) for k, found in covered.items()}
+    fake_radii = _squared_radii(fake, _FAKE_BALLS, track, "neighbours of samples")
+    distances = _Distances(real, fake)
+
+    def compare(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        squared = distances(rows)  # [rows, M]
+        within = [squared < radii[rows, None] for radii in real_radii]
+        return (
+            np.array([w.any(axis=0) for w in within]),
+            np.array([np.count_nonzero(w, axis=1) for w in within]),
+            np.array([(squared < radii).any(axis=1) for radii in fake_radii]),
+        )
+
+    inside_real = np.zeros((len(_REAL_BALLS), len(fake)), bool)
+    hits, inside_fake = [], []  # by block: [k, rows]
+    for found, counts, inside in distances.map(compare, track, "samples among real images"):
+        inside_real |= found
+        hits.append(counts)
+        inside_fake.append(inside)
+    fakes_held = np.concatenate(hits, axis=1)  # [k, N]
+    scores = _means("precision", _REAL_BALLS, inside_real)
+    scores |= _means("recall", _FAKE_BALLS, np.concatenate(inside_fake, axis=1))
+    scores |= _means("coverage", _REAL_BALLS, fakes_held > 0)
+    density = fakes_held.sum(axis=1) / (np.array(_REAL_BALLS) * len(fake))
+    return scores | {("density", k): float(d) for k, d in zip(_REAL_BALLS, density, strict=True)}
 
 
-def _squared_radii(points: np.ndarray, neighbours: list[int]) -> dict[int, np.ndarray]:
-    """Squared distances [N] to the k-th nearest other example, for each k."""
-    radii = np.empty((len(neighbours), len(points)))
-    for rows, squared in _blocks(points, points):
+def _means(name: str, balls: list[int], values: np.ndarray) -> dict[tuple[str, int], float]:
+    """Means of values [k, N] over the examples."""
+    return {(name, k): float(v.mean()) for k, v in zip(balls, values, strict=True)}
+
+
+def _squared_radii(
+    points: np.ndarray, neighbours: list[int], track: Track, stage: str
+) -> np.ndarray:
+    """Squared distances [k, N] to the k-th nearest other example, for each k."""
+    distances = _Distances(points, points)
+
+    def nearest(rows: slice) -> np.ndarray:
+        squared = distances(rows)
         # Exactly zero, which rounding need not leave: the example itself is the first of its neighbours.
         squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = 0.0
-        radii[:, rows] = np.partition(squared, neighbours, axis=1)[:, neighbours].T
-    return dict(zip(neighbours, radii, strict=True))
+        squared.partition(neighbours, axis=1)
+        return squared[:, neighbours]
+
+    return np.concatenate(list(distances.map(nearest, track, stage))).T
 
 
-def _blocks(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Rows of x and their squared distances [rows, M] to all of y."""
-    squares_x, squares_y = (np.einsum("nd,nd->n", v, v) for v in (x, y))
-    size = max(1, _BLOCK_ELEMENTS // len(y))
-    for start in range(0, len(x), size):
-        rows = slice(start, min(start + size, len(x)))
-        squared = x[rows] @ y.T
+class _Distances:
+    """Squared distances from the rows of x [N, D] to all of y [M, D], in blocks of bounded memory."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray):
+        self._x, self._y = x, y
+        self._squares_x, self._squares_y = (np.einsum("nd,nd->n", v, v) for v in (x, y))
+
+    def __call__(self, rows: slice) -> np.ndarray:
+        """Squared distances [rows, M] of some rows."""
+        squared = self._x[rows] @ self._y.T
         squared *= -2.0
-        squared += squares_x[rows, None]
-        squared += squares_y
-        yield rows, np.maximum(squared, 0.0, out=squared)
+        squared += self._squares_x[rows, None]
+        squared += self._squares_y
+        return np.maximum(squared, 0.0, out=squared)
+
+    def map(self, function: Callable[[slice], T], track: Track, stage: str) -> Iterator[T]:
+        """Applies a function to blocks of rows, in threads."""
+        size = max(1, _BLOCK_ELEMENTS // len(self._y))
+        count = len(self._x)
+        blocks = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+        return track(map_in_threads(function, blocks), stage, len(blocks))
