@@ -3,36 +3,32 @@
 Each folder with code has a BUILD file of its own; the one at the top holds the commands and the data of
 tests. Nothing here depends on which folders there are.
 
-A library depends on what its file imports. Modules that a file only names in a string (for importlib, or
-after `python -m`) and the `__init__.py` of folders on the way may import that file back, which Bazel
-refuses between libraries; they are dependencies of the commands and tests that reach them.
+A target's kind is a macro of targets.bzl. A library depends on what its file imports. Modules that a file
+only names in a string (for importlib, or after `python -m`) and the `__init__.py` of folders on the way may
+import that file back, which Bazel refuses between libraries: file and named modules are a group of their
+own, NAME-by-name, on which the commands and tests depend that reach the file.
 """
 
 import ast
 import functools
 import pathlib
 import sys
+import textwrap
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parent.parent
 FOLDERS = ("tf_sintrovae", "benchmarks", "tests")
 BINARIES = ("tf_sintrovae/main.py", "tf_sintrovae/evaluate.py", "tf_sintrovae/reproduce.py")
-# A test file only defines functions: as its own main it would pass without running any.
 RUNNER = "tests/run_file.py"
+# What targets.bzl adds to every test.
 TEST_SUPPORT = (RUNNER, "tests/conftest.py")
-# Sources that other files' targets compile: Bazel wants them declared.
-EXPORTED = (*BINARIES, *TEST_SUPPORT)
+# Sources that other packages' targets compile: Bazel wants them declared.
+EXPORTED = (*BINARIES, RUNNER)
 # Tests of a checkout with its symlinks, which is not what Bazel shows a test.
 NEEDS_CHECKOUT = ("test_packaging",)
-# Import name -> distribution, where they differ.
-DISTRIBUTIONS = {
-    "PIL": "pillow",
-    "absl": "absl-py",
-    "sklearn": "scikit-learn",
-    "tensorflow_datasets": "tensorflow-datasets",
-    "tensorflow_probability": "tensorflow-probability",
-    "tf_keras": "tf-keras",
-}
+# Import name -> distribution as Bazel's label has it, where they differ.
+DISTRIBUTIONS = {"PIL": "pillow", "absl": "absl_py", "sklearn": "scikit_learn"}
+REQUIREMENTS = "@pypi//"
 TOP_HEADER = '''"""The commands, and what tests read; every folder of sources has a BUILD file of its own.
 
 All are written by `make build-file` from the sources' imports; tests/test_build.py compares, and
@@ -41,21 +37,33 @@ by, the symlink in tf_sintrovae/: //tf_sintrovae/kernels.
 """
 '''
 HEADER = '"""A library a file, a test a test file; written by `make build-file`."""\n'
-VISIBILITY = '\npackage(default_visibility = ["//visibility:public"])\n'
+# Ends the name of the group of a file and the modules that it names.
+BY_NAME = "-by-name"
+KINDS = ("python_command", "python_group", "python_library", "python_test")
+LINE_LENGTH = 100
+INDENT = "    "
 TOP_FILES = ("README.md", "configs/*.flags", "docs/**", "pyproject.toml")
 # For the tests that read the sources: of the BUILD files themselves, and of what a wheel holds.
-CHECKOUT_FILES = (".bazelignore", "BUILD", "LICENSE", "Makefile", "WORKSPACE", "setup.py")
+CHECKOUT_FILES = (
+    ".bazelignore",
+    "BUILD",
+    "LICENSE",
+    "Makefile",
+    "WORKSPACE",
+    "setup.py",
+    "targets.bzl",
+)
 
 
 class Target(NamedTuple):
-    """One rule: `deps` (labels) and `requirements` (distributions), sorted, are its sources' imports."""
+    """One target: a macro of targets.bzl, and what it is called with."""
 
-    rule: str
+    kind: str
     package: str
     name: str
-    srcs: tuple[str, ...]
     deps: tuple[str, ...]
-    requirements: tuple[str, ...]
+    data: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -66,7 +74,8 @@ class Target(NamedTuple):
 def expected_targets() -> dict[str, Target]:
     """All targets that the sources call for, by label."""
     targets = [_test(path) if _is_test(path) else _library(path) for path in sources()]
-    targets += [_binary(path) for path in BINARIES if (ROOT / path).exists()]
+    targets += [_group_by_name(path) for path in sources() if _has_group(path)]
+    targets += [_command(path) for path in BINARIES if (ROOT / path).exists()]
     return {target.label: target for target in targets}
 
 
@@ -109,32 +118,64 @@ def _has_code(folder: str) -> bool:
 
 
 def _library(path: str) -> Target:
-    return _target("py_library", _package(path), (path,), _imported_files(path))
+    deps = _labels(_imported_files(path), _package(path)) | _requirements(path)
+    return _target("python_library", path, deps)
 
 
 def _test(path: str) -> Target:
-    srcs = (path, *TEST_SUPPORT)
-    return _target("py_test", _package(path), srcs, needed_to_run(srcs))
-
-
-def _binary(path: str) -> Target:
-    """A command, in the BUILD file at the top."""
-    return _target("py_binary", "", (path,), needed_to_run((path,)))
-
-
-def _target(rule: str, package: str, srcs: tuple[str, ...], files: set[str]) -> Target:
-    modules = set().union(*(imports(source) for source in srcs))
-    others = {m.split(".")[0] for m in modules if not _is_own(m)} - set(sys.stdlib_module_names)
-    labels = (_label(file, package).removesuffix(".py") for file in files - set(srcs))
-    name = pathlib.PurePath(srcs[0]).relative_to(_package(srcs[0])).with_suffix("")
-    return Target(
-        rule,
-        package,
-        str(name),
-        tuple(_label(source, package).removeprefix(":") for source in srcs),
-        tuple(sorted(labels, key=_order)),
-        tuple(sorted(DISTRIBUTIONS.get(name, name) for name in others)),
+    own = {f"//{_package(file)}:{pathlib.PurePath(file).stem}" for file in TEST_SUPPORT}
+    target = _target("python_test", path, needed_to_run(path) | _requirements(path))
+    deps = tuple(dep for dep in target.deps if absolute(dep, target.package) not in own)
+    reads_sources = _label("tests/build_file", target.package) in deps
+    return target._replace(
+        deps=deps,
+        data=("//:repository",) if reads_sources else (),
+        tags=("manual",) if target.name in NEEDS_CHECKOUT else (),
     )
+
+
+def _command(path: str) -> Target:
+    """A command, in the BUILD file at the top."""
+    deps = needed_to_run(path, package="") | _requirements(path)
+    return _target("python_command", path, deps)._replace(package="")
+
+
+def _group_by_name(path: str) -> Target:
+    """A file with the modules that it names, and what else running them reaches."""
+    package = _package(path)
+    deps = _labels({path, *_named_files(path)}, package) | _group_labels(
+        _groups_below(path), package
+    )
+    target = _target("python_group", path, deps)
+    return target._replace(name=target.name + BY_NAME)
+
+
+def _has_group(path: str) -> bool:
+    """Whether a file that others import names modules besides itself; a test needs what it names anyway."""
+    return not _is_test(path) and bool(_named_files(path) - {path})
+
+
+def _target(kind: str, path: str, deps: set[str]) -> Target:
+    package = _package(path)
+    name = pathlib.PurePath(path).relative_to(package).with_suffix("")
+    return Target(kind, package, str(name), tuple(sorted(deps, key=_order)))
+
+
+def _requirements(path: str) -> set[str]:
+    """Labels of the distributions that a file imports."""
+    others = {module.split(".")[0] for module in imports(path) if not _is_own(module)}
+    names = others - set(sys.stdlib_module_names)
+    return {REQUIREMENTS + DISTRIBUTIONS.get(name, name) for name in names}
+
+
+def _labels(paths, package: str) -> set[str]:
+    """Labels of files' libraries, as they are written in `package`."""
+    return {_label(path, package).removesuffix(".py") for path in paths}
+
+
+def absolute(label: str, package: str) -> str:
+    """The label as it is written elsewhere."""
+    return f"//{package}{label}" if label.startswith(":") else label
 
 
 def _label(path: str, package: str) -> str:
@@ -144,22 +185,46 @@ def _label(path: str, package: str) -> str:
     return f":{name}" if own == package else f"//{own}:{name}"
 
 
-def _order(label: str) -> tuple[bool, str]:
-    """Labels of the same package come first."""
-    return not label.startswith(":"), label
+def _order(label: str) -> tuple[int, str]:
+    """Labels of the same package come first, requirements last."""
+    return (":/@".index(label[0]), label)
 
 
-def needed_to_run(srcs: tuple[str, ...]) -> set[str]:
-    """What `srcs` import, and what running them reaches besides that no library there depends on."""
-    everything = _closure(
-        srcs, lambda path: _imported_files(path) | _named_files(path) | _initializers(path)
+def needed_to_run(path: str, package: str | None = None) -> set[str]:
+    """Labels of what a command or test imports and names, and of what else running it reaches.
+
+    Args:
+        path: file of the command or test.
+        package: package that the labels are written in; the file's own when None.
+    """
+    package = _package(path) if package is None else package
+    groups = {file for file in reached_files(path) if _has_group(file)}
+    groups -= set().union(*map(_groups_below, groups))
+    files = _imported_files(path) | _named_files(path) - {path}
+    return _labels(files - groups, package) | _group_labels(groups, package)
+
+
+@functools.cache
+def _groups_below(path: str) -> frozenset[str]:
+    """Files with groups that running a file may import, and that do not lead back to it."""
+    groups = {file for file in reached_files(path) - {path} if _has_group(file)}
+    return frozenset(file for file in groups if path not in reached_files(file))
+
+
+def _group_labels(paths, package: str) -> set[str]:
+    return {label + BY_NAME for label in _labels(paths, package)}
+
+
+@functools.cache
+def reached_files(path: str) -> set[str]:
+    """Own files that running a command or test may import; itself among them."""
+    start = (path, *TEST_SUPPORT) if _is_test(path) else (path,)
+    return closure(
+        start, lambda file: _imported_files(file) | _named_files(file) | _initializers(file)
     )
-    besides = everything - _closure(srcs, _imported_files)
-    below = {path: _closure((path,), _imported_files) - {path} for path in besides}
-    return set().union(*map(_imported_files, srcs)) | besides.difference(*below.values())
 
 
-def _closure(paths: tuple[str, ...], neighbours) -> set[str]:
+def closure(paths: tuple[str, ...], neighbours) -> set[str]:
     """All files that `neighbours` leads to from `paths`, these included."""
     found, rest = set(), list(paths)
     while rest:
@@ -255,24 +320,15 @@ def parsed_targets(files: dict[str, str]) -> dict[str, Target]:
         _parsed_target(node, path.rpartition("/")[0])
         for path, text in files.items()
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("py_")
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in KINDS
     ]
     return {target.label: target for target in targets}
 
 
 def _parsed_target(node: ast.Call, package: str) -> Target:
-    values = {keyword.arg: keyword.value for keyword in node.keywords}
-    deps = values["deps"].elts if "deps" in values else []
-    labels = [d.value for d in deps if isinstance(d, ast.Constant)]
-    requirements = [d.args[0].value for d in deps if isinstance(d, ast.Call)]
-    return Target(
-        node.func.id,
-        package,
-        values["name"].value,
-        tuple(ast.literal_eval(values["srcs"])),
-        tuple(sorted(labels, key=_order)),
-        tuple(sorted(requirements)),
-    )
+    name, *deps = map(ast.literal_eval, node.args)
+    others = {keyword.arg: tuple(ast.literal_eval(keyword.value)) for keyword in node.keywords}
+    return Target(node.func.id, package, name, tuple(*deps), **others)
 
 
 def build_files(targets: dict[str, Target]) -> dict[str, str]:
@@ -286,34 +342,34 @@ def build_files(targets: dict[str, Target]) -> dict[str, str]:
 
 def _rendered_package(package: str, header: str, rest: str, targets: dict[str, Target]) -> str:
     own = [target for target in targets.values() if target.package == package]
-    return header + _loads(own) + VISIBILITY + rest + "".join(map(_rule, own))
+    return header + _load(own, package) + rest + "".join(map(_target_call, own))
 
 
-def _loads(targets: list[Target]) -> str:
-    rules = ", ".join(f'"{rule}"' for rule in sorted({target.rule for target in targets}))
-    lines = [f'load("@rules_python//python:defs.bzl", {rules})\n'] if rules else []
-    if any(target.requirements for target in targets):
-        lines.insert(0, 'load("@pypi//:requirements.bzl", "requirement")\n')
-    return "".join(["\n", *lines]) if lines else ""
+def _load(targets: list[Target], package: str) -> str:
+    data = {"file_group"} if not package or _data_patterns(package) else set()
+    sources = {"python_sources"} if package else set()
+    macros = {target.kind for target in targets} | data | sources
+    return f'\nload("//:targets.bzl", {_quoted(sorted(macros))})\n'
 
 
 def _exports(package: str) -> str:
     names = [pathlib.PurePath(path).name for path in EXPORTED if _package(path) == package]
     names = sorted(name for name in names if (ROOT / package / name).exists())
-    return f"\nexports_files({_list(map(_quoted, names), 0)})\n" if names else ""
+    return f"\nexports_files([{_quoted(names)}])\n" if names else ""
 
 
 def _top_groups() -> str:
     data = [f"//{package}:data" for package in packages() if _data_patterns(package)]
     checkout = [f"//{package}:sources" for package in packages()]
-    return _group("data", TOP_FILES, data) + _group("repository", CHECKOUT_FILES, checkout)
+    return _call("file_group", "data", (*TOP_FILES, *data)) + _call(
+        "file_group", "repository", (*CHECKOUT_FILES, *checkout)
+    )
 
 
 def _groups(package: str) -> str:
     """The groups of files that those at the top are made of."""
     data = _data_patterns(package)
-    sources = [pattern for pattern in _patterns(package) if pattern.endswith("*.py")]
-    return (_group("data", data) if data else "") + _group("sources", [*sources, "BUILD"])
+    return (_call("file_group", "data", data) if data else "") + "\npython_sources()\n"
 
 
 def _data_patterns(package: str) -> list[str]:
@@ -327,52 +383,30 @@ def _patterns(package: str) -> list[str]:
     return sorted({str(path.with_name(f"*{path.suffix}")) for path in paths if path.suffix})
 
 
-def _group(name: str, patterns, groups: list[str] = ()) -> str:
-    srcs = f"glob({_list(map(_quoted, patterns), 1)})"
-    if groups:
-        srcs += f" + {_list(map(_quoted, groups), 1)}"
-    return f'\nfilegroup(\n    name = "{name}",\n    srcs = {srcs},\n)\n'
+def _target_call(target: Target) -> str:
+    return _call(target.kind, target.name, target.deps, data=target.data, tags=target.tags)
 
 
-def _rule(target: Target) -> str:
-    deps = [*map(_quoted, target.deps), *(f'requirement("{r}")' for r in target.requirements)]
-    attributes = {"name": _quoted(target.name), "srcs": _list(map(_quoted, target.srcs), 1)}
-    if target.rule == "py_binary":
-        data = [f"//{p}:data" for p in packages() if p.startswith(FOLDERS[0]) and _data_patterns(p)]
-        attributes["data"] = _list(map(_quoted, data), 1)
-        attributes["main"] = _quoted(target.srcs[0])
-    if target.rule == "py_test":
-        attributes |= _test_attributes(target)
-    if deps:
-        attributes["deps"] = _list(deps, 1)
-    lines = [f"    {name} = {value}," for name, value in attributes.items()]
-    return "\n".join([f"\n{target.rule}(", *lines, ")\n"])
+def _call(macro: str, name: str, items, **others) -> str:
+    """The call of a macro with a list, broken only where it would be too long for a line."""
+    lists = {key: f"{key} = [{_quoted(values)}]" for key, values in others.items() if values}
+    text = _quoted(items)
+    line = ", ".join([f'"{name}"', *([f"[{text}]"] if text else []), *lists.values()])
+    if len(f"{macro}({line})") <= LINE_LENGTH:
+        return f"\n{macro}({line})\n"
+    rest = "".join(f", {argument}" for argument in lists.values())
+    return f'\n{macro}("{name}", [\n{_filled(text)}\n]{rest})\n'
 
 
-def _test_attributes(target: Target) -> dict[str, str]:
-    generator = _label("tests/build_file", target.package)
-    data = ["//:data", "//:repository"] if generator in target.deps else ["//:data"]
-    attributes = {
-        "args": _list([_quoted(f"{target.package}/{target.srcs[0]}")], 1),
-        "data": _list(map(_quoted, data), 1),
-        "main": _quoted(_label(RUNNER, target.package).removeprefix(":")),
-    }
-    if target.name in NEEDS_CHECKOUT:
-        attributes["tags"] = '["manual"]'
-    return attributes
+def _filled(items: str) -> str:
+    """Items of a list over several lines."""
+    width = LINE_LENGTH - len(INDENT)
+    lines = textwrap.wrap(f"{items},", width, break_on_hyphens=False, break_long_words=False)
+    return textwrap.indent("\n".join(lines), INDENT)
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"'
-
-
-def _list(items, depth: int) -> str:
-    """A list in one line, or of several items one a line, indented by `depth`."""
-    items = list(items)
-    if len(items) < 2:
-        return f"[{''.join(items)}]"
-    indent = "    " * depth
-    return "\n".join(["[", *(f"{indent}    {item}," for item in items), f"{indent}]"])
+def _quoted(names) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def write() -> None:

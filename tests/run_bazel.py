@@ -38,6 +38,7 @@ def _defined(rules: str) -> str:
     return "".join(f"{rule} = native.{rule}\n" for rule in rules.split())
 
 
+PUBLIC = 'package(default_visibility = ["//visibility:public"])\n'
 # Repository -> path -> text. What is not needed for Python is named because Bazel loads it all the same.
 REPOSITORIES = {
     "rules_python": {
@@ -57,8 +58,7 @@ REPOSITORIES = {
         ),
     },
     "remote_coverage_tools": {
-        "BUILD": 'package(default_visibility = ["//visibility:public"])\n'
-        'filegroup(name = "coverage_report_generator")\n'
+        "BUILD": PUBLIC + 'filegroup(name = "coverage_report_generator")\n'
         'filegroup(name = "lcov_merger")\n',
     },
 }
@@ -136,15 +136,14 @@ def _written(folder: pathlib.Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """A repository of empty libraries, one a requirement: the interpreter's own are used."""
+    """A repository with an empty library for each requirement: the interpreter's own are used."""
     targets = build_file.expected_targets().values()
-    names = sorted({name for target in targets for name in target.requirements})
-    libraries = [f'py_library(name = "{name}")\n' for name in names]
-    public = 'package(default_visibility = ["//visibility:public"])\n'
+    labels = {label for target in targets for label in target.deps}
+    prefix = build_file.REQUIREMENTS
+    names = sorted(label.removeprefix(prefix) for label in labels if label.startswith(prefix))
     interpreter = INTERPRETER.format(python=sys.executable, shebang=f"#!{sys.executable}")
-    return {
-        "BUILD": interpreter + public + "".join(libraries),
-        "requirements.bzl": 'def requirement(name):\n    return "@pypi//:" + name\n',
+    return {"BUILD": interpreter} | {
+        f"{name}/BUILD": PUBLIC + f'py_library(name = "{name}")\n' for name in names
     }
 
 

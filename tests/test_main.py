@@ -10,11 +10,13 @@ import pytest
 import tensorflow as tf
 
 from tests.support.runs import (
+    QUICK,
     ROOT,
     assert_one_clear_line,
     command,
     final_step,
     main_arguments,
+    run,
     wait_for,
 )
 from tf_sintrovae import main, plots
@@ -22,24 +24,6 @@ from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.evaluation import groups
 from tf_sintrovae.training import workdir
-
-QUICK = {
-    "steps_per_epoch": 2,
-    "epochs": 3,
-    "vae_epochs": 2,
-    "mixture_warmup_epochs": 1,
-    "num_mc_samples": 2,
-    "num_components": 3,
-    "latent_dim": 2,
-    "beta_neg": 1.0,
-}
-
-
-def run(folder, **settings):
-    """Runs main's work in this process."""
-    config = Config(workdir=str(folder), **(QUICK | settings))
-    with workdir.open_workdir(config) as opened:
-        main.run(config, opened)
 
 
 @pytest.mark.parametrize(
