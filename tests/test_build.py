@@ -7,17 +7,17 @@ import types
 
 import pytest
 
-from tests import build_file, run_bazel
+from tests import build_file, build_targets, run_bazel
 
 
 @pytest.fixture(scope="module")
 def expected():
-    return build_file.expected_targets()
+    return build_targets.expected_targets()
 
 
 @pytest.fixture(scope="module")
 def committed():
-    return build_file.parsed_targets(build_file.committed_files())
+    return build_file.parse_targets(build_file.committed_files())
 
 
 def test_the_committed_files_are_what_the_generator_writes(expected):
@@ -64,7 +64,7 @@ def rules():
         package_name=lambda: package, glob=lambda patterns: patterns, filegroup=lambda **_: None
     )
     macros = {**loaded, "native": native, "load": lambda *_: None, "exports_files": lambda _: None}
-    exec((build_file.ROOT / "targets.bzl").read_text(), macros)
+    exec((build_targets.ROOT / "targets.bzl").read_text(), macros)
     for path, text in build_file.committed_files().items():
         package = path.rpartition("/")[0]
         exec(text, dict(macros))
@@ -77,7 +77,7 @@ def test_every_target_becomes_a_rule_with_its_file(rules, expected):
         srcs = attributes.get("srcs", [])
         paths = [src.removeprefix("//").replace(":", "/") for src in srcs if src.startswith("//")]
         paths += [f"{package}/{src}" for src in srcs if not src.startswith("//")]
-        assert all((build_file.ROOT / path).is_file() for path in paths)
+        assert all((build_targets.ROOT / path).is_file() for path in paths)
         target = expected[f"//{package}:{attributes['name']}"]
         assert bool(srcs) == (target.kind != "python_group")
         assert set(attributes["deps"]) >= set(target.deps), rule
@@ -94,9 +94,9 @@ def _graph(targets):
     """Label -> labels of the own targets among its dependencies."""
     return {
         target.label: [
-            build_file.absolute(label, target.package)
+            build_targets.absolute(label, target.package)
             for label in target.deps
-            if not label.startswith(build_file.REQUIREMENTS)
+            if not label.startswith(build_targets.REQUIREMENTS)
         ]
         for target in targets.values()
     }
@@ -105,7 +105,7 @@ def _graph(targets):
 @pytest.mark.parametrize("command", ["//:main", "//:evaluate"])
 def test_modules_named_in_strings_are_there_when_a_command_runs(command, expected):
     """The loaders, which the registry imports by name, and the metrics, which evaluation does."""
-    names = {label.rpartition(":")[2] for label in _needed(command, _graph(expected))}
+    names = {label.rpartition(":")[2] for label in _all_dependencies(command, _graph(expected))}
     assert {"densities", "digits", "suite", "representation", "transformer"} <= names
 
 
@@ -115,9 +115,9 @@ def test_all_that_running_may_import_is_there(expected):
     libraries = {f"{t.package}/{t.name}.py": t.label for t in expected.values()}
     for label, target in expected.items():
         if target.kind == "python_test":
-            files = build_file.reached_files(f"{target.package}/{target.name}.py")
-            wanted = {libraries[file] for file in files - set(build_file.TEST_SUPPORT)}
-            assert wanted <= _needed(label, graph), label
+            files = build_targets.reached_files(f"{target.package}/{target.name}.py")
+            wanted = {libraries[file] for file in files - set(build_targets.TEST_SUPPORT)}
+            assert wanted <= _all_dependencies(label, graph), label
 
 
 def test_no_test_is_imported(expected):
@@ -127,9 +127,9 @@ def test_no_test_is_imported(expected):
     assert not needed & tests
 
 
-def _needed(label, graph):
+def _all_dependencies(label, graph):
     """All that a target depends on, itself included."""
-    return build_file.closure((label,), graph.get)
+    return build_targets.closure((label,), graph.get)
 
 
 def test_test_targets_run_their_file_under_pytest(rules):
@@ -149,7 +149,7 @@ def test_the_runner_fails_when_a_test_fails(tmp_path):
     for name, code in {"assert True": 0, "assert False": 1}.items():
         path = tmp_path / f"test_{code}.py"
         path.write_text(f"def test_it():\n    {name}\n")
-        runner = [sys.executable, str(build_file.ROOT / build_file.RUNNER), str(path)]
+        runner = [sys.executable, str(build_targets.ROOT / build_targets.RUNNER), str(path)]
         assert subprocess.run(runner, cwd=tmp_path, capture_output=True).returncode == code
 
 
@@ -157,19 +157,19 @@ def test_the_comparison_sees_a_missing_dependency(expected):
     files = build_file.build_files(expected)
     path = "tf_sintrovae/BUILD"
     files[path] = files[path].replace('"@pypi//keras", ', "", 1)
-    assert build_file.parsed_targets(files) != expected
+    assert build_file.parse_targets(files) != expected
 
 
 def test_imports_inside_functions_count():
-    modules = build_file.imports("tf_sintrovae/main.py")
+    modules = build_targets.imports("tf_sintrovae/main.py")
     assert "tf_sintrovae.training.loop" in modules  # imported only after the flags were checked
 
 
 def test_imports_of_type_checkers_do_not_count(tmp_path, monkeypatch):
-    monkeypatch.setattr(build_file, "ROOT", tmp_path)
+    monkeypatch.setattr(build_targets, "ROOT", tmp_path)
     lines = ["import a", "if TYPE_CHECKING:", "    import b", "def f():", "    import c"]
     (tmp_path / "typed.py").write_text("\n".join(lines))
-    assert build_file.imports("typed.py") == {"a", "c"}
+    assert build_targets.imports("typed.py") == {"a", "c"}
 
 
 def test_bazels_absence_is_said_in_a_line(monkeypatch, capsys, tmp_path):

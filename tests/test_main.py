@@ -147,7 +147,7 @@ def fail(error):
     return function
 
 
-def test_a_measure_that_fails_costs_neither_the_export_nor_the_others(again, monkeypatch, capsys):
+def test_a_metric_that_fails_costs_neither_the_export_nor_the_others(again, monkeypatch, capsys):
     monkeypatch.setitem(groups._ANY, "elbo", fail(MemoryError("no room")))
     with pytest.raises(SystemExit) as ended:
         again(metrics=("elbo", "components"))
@@ -193,7 +193,7 @@ def test_unknown_metrics_are_refused_before_training(tmp_path):
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
-def test_tensorboard_has_losses_rates_and_pictures(finished):
+def test_tensorboard_has_losses_rates_and_images(finished):
     tags = set()
     for path in (finished / "tensorboard").rglob("events.*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
