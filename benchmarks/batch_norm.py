@@ -5,9 +5,6 @@
 At the sizes of the F-MNIST networks, batch 128. Each oneDNN setting runs in a process of its own.
 """
 
-import argparse
-from typing import Any
-
 from benchmarks import harness
 
 SHAPES = [(128, 28, 28, 64), (128, 14, 14, 128), (128, 7, 7, 128)]
@@ -15,19 +12,12 @@ SHAPES = [(128, 28, 28, 64), (128, 14, 14, 128), (128, 7, 7, 128)]
 
 def main() -> None:
     """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", help="write the results here, as JSON")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser = harness.argument_parser(__doc__)
     options = parser.parse_args()
     if options.child:
         harness.write_json(options.child, [measure(shape) for shape in SHAPES])
         return
-    results: dict[str, Any] = {"machine": harness.machine(), "onednn": {}}
-    print(results["machine"])
-    for onednn in ("0", "1"):
-        rows = harness.in_process("benchmarks.batch_norm", onednn)
-        results["onednn"][onednn] = rows
-        print(f"\nTF_ENABLE_ONEDNN_OPTS={onednn}\n{harness.table(rows)}")
+    results = harness.compare_onednn("benchmarks.batch_norm")
     if options.output:
         harness.write_json(options.output, results)
 

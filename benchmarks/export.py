@@ -7,7 +7,6 @@ Nothing compiles for a new batch size: what the largest batch takes beyond the s
 oneDNN setting runs in a process of its own.
 """
 
-import argparse
 import random
 import statistics
 import tempfile
@@ -28,22 +27,15 @@ BATCHES = range(1, 21)
 
 def main() -> None:
     """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--settings", default=",".join(SETTINGS), help="which of the settings")
-    parser.add_argument("--output", help="write the results here, as JSON")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         names = options.settings.split(",")
         rows = [row for name in names for row in measure(name)]
         harness.write_json(options.child, rows)
         return
-    results: dict[str, Any] = {"machine": harness.machine(), "onednn": {}}
-    print(results["machine"])
-    for onednn in ("0", "1"):
-        rows = harness.in_process("benchmarks.export", onednn, f"--settings={options.settings}")
-        results["onednn"][onednn] = rows
-        print(f"\nTF_ENABLE_ONEDNN_OPTS={onednn}\n{harness.table(rows)}")
+    results = harness.compare_onednn("benchmarks.export", f"--settings={options.settings}")
     if options.output:
         harness.write_json(options.output, results)
 

@@ -1,5 +1,6 @@
 """What the benchmarks share: interleaved timing, memory, tables, results as JSON."""
 
+import argparse
 import json
 import os
 import platform
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 
 def machine() -> str:
@@ -25,6 +27,29 @@ def machine() -> str:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     parts = [name, f"{os.cpu_count()} cores", *_gpus(), f"load {load:.1f} at the start"]
     return ", ".join(parts)
+
+
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """The command line that benchmarks share: `--output`, and `--child`, by which `in_process` gets rows."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--output", help="write the results here, as JSON")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser
+
+
+def compare_onednn(module: str, *arguments: str) -> dict[str, Any]:
+    """Rows of a benchmark with oneDNN off and on, printed as they come; arguments as in `in_process`.
+
+    Returns:
+        `machine`, and under `onednn` the rows of "0" (off) and "1" (on).
+    """
+    results: dict[str, Any] = {"machine": machine(), "onednn": {}}
+    print(results["machine"])
+    for onednn in ("0", "1"):
+        rows = in_process(module, onednn, *arguments)
+        results["onednn"][onednn] = rows
+        print(f"\nTF_ENABLE_ONEDNN_OPTS={onednn}\n{table(rows)}")
+    return results
 
 
 def in_process(module: str, onednn: str, *arguments: str) -> list[dict]:

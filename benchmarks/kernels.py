@@ -23,11 +23,9 @@ SWEEPS = {
 
 def main() -> None:
     """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", help="write the results here, as JSON")
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--size", help=argparse.SUPPRESS)
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         size = map(int, options.size.split(","))

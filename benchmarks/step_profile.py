@@ -7,12 +7,10 @@ started it; operations that run side by side count both, so the shares are of th
 runs in a process of its own.
 """
 
-import argparse
 import collections
 import pathlib
 import re
 import tempfile
-from typing import Any
 
 from benchmarks import harness, training_step
 
@@ -30,26 +28,15 @@ OPERATION = re.compile(r"^[^ ]*[^:]:[A-Z_]\w*$")
 
 def main() -> None:
     """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--setting", default="plane", choices=training_step.SETTINGS)
-    parser.add_argument("--output", help="write the results here, as JSON")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         harness.write_json(options.child, measure(options.setting))
         return
-    results: dict[str, Any] = {
-        "machine": harness.machine(),
-        "setting": options.setting,
-        "onednn": {},
-    }
-    print(results["machine"])
-    for onednn in ("0", "1"):
-        rows = harness.in_process("benchmarks.step_profile", onednn, f"--setting={options.setting}")
-        results["onednn"][onednn] = rows
-        print(f"\nTF_ENABLE_ONEDNN_OPTS={onednn}\n{harness.table(rows)}")
+    results = harness.compare_onednn("benchmarks.step_profile", f"--setting={options.setting}")
     if options.output:
-        harness.write_json(options.output, results)
+        harness.write_json(options.output, {"setting": options.setting, **results})
 
 
 def measure(setting: str, steps: int = STEPS) -> list[dict]:

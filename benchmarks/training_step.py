@@ -9,19 +9,23 @@ with XLA (`jit_compile`), in the place of its kernels alone. Each oneDNN setting
 times are medians of interleaved steps after a warm-up.
 """
 
-import argparse
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks import harness
 
-_PLANE_WEIGHTS = {"beta_rec": 0.2, "beta_kl": 0.3, "beta_neg": 0.9, "responsibility_reg": 0.0}
-_IMAGE_WEIGHTS = {"beta_rec": 1.0, "beta_kl": 1.0, "beta_neg": 256.0, "responsibility_reg": 100.0}
+_PLANE_LOSS_WEIGHTS = {"beta_rec": 0.2, "beta_kl": 0.3, "beta_neg": 0.9, "responsibility_reg": 0.0}
+_IMAGE_LOSS_WEIGHTS = {
+    "beta_rec": 1.0,
+    "beta_kl": 1.0,
+    "beta_neg": 256.0,
+    "responsibility_reg": 100.0,
+}
 SETTINGS = {
     # name: (shape, batch size, L, K, widths, loss weights)
-    "plane": ((2,), 512, 2, 64, (256,) * 4, _PLANE_WEIGHTS),
-    "fmnist": ((28, 28, 1), 128, 32, 100, (64, 128), _IMAGE_WEIGHTS),
-    "cifar10": ((32, 32, 3), 32, 128, 100, (64, 128, 256), _IMAGE_WEIGHTS),
+    "plane": ((2,), 512, 2, 64, (256,) * 4, _PLANE_LOSS_WEIGHTS),
+    "fmnist": ((28, 28, 1), 128, 32, 100, (64, 128), _IMAGE_LOSS_WEIGHTS),
+    "cifar10": ((32, 32, 3), 32, 128, 100, (64, 128, 256), _IMAGE_LOSS_WEIGHTS),
 }
 REPEATS = {"plane": 25, "fmnist": 3, "cifar10": 3}
 STAGES = ("vae", "introspective")
@@ -30,31 +34,22 @@ KINDS = ("naive", "mixture", "standard_normal", "compiled")
 
 def main() -> None:
     """Runs one process for each oneDNN setting, prints tables and writes the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--settings", default=",".join(SETTINGS), help="which of the settings")
-    parser.add_argument("--output", help="write the results here, as JSON")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     names = options.settings.split(",")
     if options.child:
         harness.write_json(options.child, measure(names))
         return
-    results: dict[str, Any] = {"machine": harness.machine(), "onednn": {}}
-    print(results["machine"])
-    for onednn in ("0", "1"):
-        rows = harness.in_process(
-            "benchmarks.training_step", onednn, f"--settings={options.settings}"
-        )
-        results["onednn"][onednn] = rows
-        print(f"\nTF_ENABLE_ONEDNN_OPTS={onednn}\n{harness.table(rows)}")
-    results["shipped"] = shipped(results["onednn"])
+    results = harness.compare_onednn("benchmarks.training_step", f"--settings={options.settings}")
+    results["shipped"] = compare_shipped(results["onednn"])
     print("\nnaive under TensorFlow's default (oneDNN off) against what main ships (on)")
     print(harness.table(results["shipped"]))
     if options.output:
         harness.write_json(options.output, results)
 
 
-def shipped(rows: dict[str, list[dict]]) -> list[dict]:
+def compare_shipped(rows: dict[str, list[dict]]) -> list[dict]:
     """How much faster than the naive step with oneDNN off the mixture's is with oneDNN on."""
     return [
         {

@@ -29,12 +29,7 @@ __all__ = [
 
 
 def log_prob(
-    z: tf.Tensor,
-    loc: tf.Tensor,
-    logvar: tf.Tensor,
-    logits: tf.Tensor,
-    *,
-    jit_compile: bool = True,
+    z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor, *, jit_compile: bool = True
 ) -> tf.Tensor:
     """Log-density of the mixture, differentiable in every argument.
 
@@ -55,24 +50,14 @@ def log_prob(
 
 
 def responsibilities(
-    z: tf.Tensor,
-    loc: tf.Tensor,
-    logvar: tf.Tensor,
-    logits: tf.Tensor,
-    *,
-    jit_compile: bool = True,
+    z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor, *, jit_compile: bool = True
 ) -> tf.Tensor:
     """Posterior probabilities p(k|z) [..., N, K] of the components; arguments as in `log_prob`."""
     return log_prob_and_responsibilities(z, loc, logvar, logits, jit_compile=jit_compile)[1]
 
 
 def log_prob_and_responsibilities(
-    z: tf.Tensor,
-    loc: tf.Tensor,
-    logvar: tf.Tensor,
-    logits: tf.Tensor,
-    *,
-    jit_compile: bool = True,
+    z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor, *, jit_compile: bool = True
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Log-density [..., N] and responsibilities [..., N, K]; arguments as in `log_prob`."""
     z, *parameters = _convert(z, loc, logvar, logits)

@@ -42,13 +42,7 @@ class StreamedState(NamedTuple):
 
 
 def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> StreamedState:
-    """Log-densities, by online log-sum-exp.
-
-    Args:
-        z: [N, L] samples, in the type of the products.
-        components: all K components, in that type.
-        dtype: type of exponentials and results.
-    """
+    """Log-densities, by online log-sum-exp; arguments as in `resident.forward`."""
     blocks = _component_blocks(components)
 
     def normalise(z):  # [n, L]

@@ -3,7 +3,7 @@
 Debian's Bazel 4.2 brings its Python rules along. What else its rules and the BUILD files load is here:
 small repositories, written to a temporary folder, that lead to what is built in. The libraries are those
 of the interpreter that runs this, and so is the tests' interpreter. Lies in tests/ because it knows the
-targets from tests/build_file.py, as a test does.
+targets from tests/build_targets.py, as a test does.
 """
 
 import pathlib
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from tests import build_file
+from tests import build_targets
 
 # Quick tests of each kind: numbers, kernels, data found by name, flag files, the BUILD files.
 QUICK = (
@@ -33,32 +33,32 @@ QUICK = (
 EXPECTED = "expected version 4, as `apt-get install bazel-bootstrap` installs it on Debian"
 
 
-def _defined(rules: str) -> str:
+def _define(rules: str) -> str:
     """A .bzl file with built-in rules."""
     return "".join(f"{rule} = native.{rule}\n" for rule in rules.split())
 
 
+PUBLIC = 'package(default_visibility = ["//visibility:public"])\n'
 # Repository -> path -> text. What is not needed for Python is named because Bazel loads it all the same.
 REPOSITORIES = {
     "rules_python": {
         "python/BUILD": "",
-        "python/defs.bzl": _defined("py_binary py_library py_test"),
+        "python/defs.bzl": _define("py_binary py_library py_test"),
     },
     "rules_cc": {
         "cc/BUILD": "",
-        "cc/defs.bzl": _defined(
+        "cc/defs.bzl": _define(
             "cc_binary cc_library cc_proto_library cc_test cc_toolchain cc_toolchain_suite"
         ),
     },
     "rules_java": {
         "java/BUILD": "",
-        "java/defs.bzl": _defined(
+        "java/defs.bzl": _define(
             "java_binary java_import java_library java_runtime java_toolchain"
         ),
     },
     "remote_coverage_tools": {
-        "BUILD": 'package(default_visibility = ["//visibility:public"])\n'
-        'filegroup(name = "coverage_report_generator")\n'
+        "BUILD": PUBLIC + 'filegroup(name = "coverage_report_generator")\n'
         'filegroup(name = "lcov_merger")\n',
     },
 }
@@ -87,7 +87,7 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
-            return _checked(pathlib.Path(folder))
+            return _check(pathlib.Path(folder))
         finally:
             _bazel(folder, "shutdown")
 
@@ -106,13 +106,15 @@ def reason_not_to_run() -> str | None:
 
 def quick_tests() -> list[str]:
     """Labels of the quick tests."""
-    targets = build_file.expected_targets().values()
+    targets = build_targets.expected_targets().values()
     return sorted(target.label for target in targets if target.name in QUICK)
 
 
-def _checked(folder: pathlib.Path) -> int:
+def _check(folder: pathlib.Path) -> int:
     """Runs the three commands with all that they write in `folder`."""
-    overrides = [f"--override_repository={name}={folder / name}" for name in _written(folder)]
+    overrides = [
+        f"--override_repository={name}={folder / name}" for name in _write_repositories(folder)
+    ]
     toolchain = "--extra_toolchains=@pypi//:toolchain"
     # One job at a time: a single test uses all cores.
     options = ["--jobs=1", "--nosandbox_debug", toolchain, "--symlink_prefix=/", *overrides]
@@ -124,7 +126,7 @@ def _checked(folder: pathlib.Path) -> int:
     return next((code for command in commands if (code := _bazel(folder, *command))), 0)
 
 
-def _written(folder: pathlib.Path) -> list[str]:
+def _write_repositories(folder: pathlib.Path) -> list[str]:
     """Writes the repositories; returns their names."""
     repositories = REPOSITORIES | {"pypi": _environment()}
     for name, files in repositories.items():
@@ -136,15 +138,14 @@ def _written(folder: pathlib.Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """A repository of empty libraries, one a requirement: the interpreter's own are used."""
-    targets = build_file.expected_targets().values()
-    names = sorted({name for target in targets for name in target.requirements})
-    libraries = [f'py_library(name = "{name}")\n' for name in names]
-    public = 'package(default_visibility = ["//visibility:public"])\n'
+    """A repository with an empty library for each requirement: the interpreter's own are used."""
+    targets = build_targets.expected_targets().values()
+    labels = {label for target in targets for label in target.deps}
+    prefix = build_targets.REQUIREMENTS
+    names = sorted(label.removeprefix(prefix) for label in labels if label.startswith(prefix))
     interpreter = INTERPRETER.format(python=sys.executable, shebang=f"#!{sys.executable}")
-    return {
-        "BUILD": interpreter + public + "".join(libraries),
-        "requirements.bzl": 'def requirement(name):\n    return "@pypi//:" + name\n',
+    return {"BUILD": interpreter} | {
+        f"{name}/BUILD": PUBLIC + f'py_library(name = "{name}")\n' for name in names
     }
 
 
@@ -152,7 +153,7 @@ def _bazel(folder: pathlib.Path, *arguments: str) -> int:
     """Runs Bazel in the project, its own files in `folder`; returns the exit code."""
     memory = "--host_jvm_args=-Xmx1g"
     start = ["bazel", f"--output_user_root={folder}/output", "--max_idle_secs=60", memory]
-    return subprocess.run([*start, *arguments], cwd=build_file.ROOT, check=False).returncode
+    return subprocess.run([*start, *arguments], cwd=build_targets.ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def test_training_step(stage, monkeypatch):
     (row,) = training_step.measure(["tiny"])
     assert row["naive/mixture"] > 0
     assert row["mixture/compiled"] > 0
-    (across,) = training_step.shipped({"0": [row], "1": [row]})
+    (across,) = training_step.compare_shipped({"0": [row], "1": [row]})
     assert across["naive off/mixture on"] == row["naive/mixture"]
 
 
@@ -51,6 +51,37 @@ def test_export(monkeypatch):
 def test_batch_norm():
     row = batch_norm.measure((2, 4, 4, 3))
     assert row["keras/fused"] == pytest.approx(row["keras ms"] / row["fused ms"])
+
+
+def test_both_settings_of_onednn_are_run_and_told(monkeypatch, capsys):
+    monkeypatch.setattr(harness, "in_process", lambda *given: [{"given": " ".join(given)}])
+    results = harness.compare_onednn("a.benchmark", "--size=1")
+    assert results["onednn"] == {
+        onednn: [{"given": f"a.benchmark {onednn} --size=1"}] for onednn in ("0", "1")
+    }
+    printed = capsys.readouterr().out
+    assert printed.startswith(results["machine"])
+    for onednn in ("0", "1"):
+        assert f"TF_ENABLE_ONEDNN_OPTS={onednn}" in printed and f" {onednn} --size=1" in printed
+
+
+@pytest.mark.parametrize("benchmark", [batch_norm, export, step_profile, training_step])
+def test_a_benchmark_prints_and_writes_what_its_processes_give(benchmark, monkeypatch, tmp_path):
+    row = {"setting": "s", "stage": "vae", "naive s": 3.0, "mixture s": 2.0}
+    monkeypatch.setattr(harness, "in_process", lambda module, onednn, *given: [row])
+    output = tmp_path / "results.json"
+    monkeypatch.setattr("sys.argv", ["benchmark", f"--output={output}"])
+    benchmark.main()
+    assert json.loads(output.read_text())["onednn"] == {"0": [row], "1": [row]}
+
+
+@pytest.mark.parametrize("benchmark", [batch_norm, export, step_profile, training_step])
+def test_a_child_writes_its_rows(benchmark, monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, "measure", lambda *given: [{"a": 1.0}])
+    output = tmp_path / "rows.json"
+    monkeypatch.setattr("sys.argv", ["benchmark", f"--child={output}"])
+    benchmark.main()
+    assert "1.0" in output.read_text()
 
 
 def test_growth_of_memory_is_seen():

@@ -10,7 +10,7 @@ from tf_sintrovae import build, network_checks
 from tf_sintrovae.data import registry
 
 
-def built(**changes):
+def build_tiny(**changes):
     """The model of the tiny run with `changes`."""
     config = dataclasses.replace(TINY, **changes)
     return build.build_model(config, registry.load(config.dataset))
@@ -19,7 +19,7 @@ def built(**changes):
 @pytest.mark.parametrize("precision", ["off", "bfloat16", "float16"])
 def test_no_policy_survives_the_building_of_a_model(precision):
     before = keras.config.dtype_policy()
-    built(mixed_precision=precision)
+    build_tiny(mixed_precision=precision)
     assert keras.config.dtype_policy() is before
     assert keras.config.dtype_policy().name == "float32"
     assert keras.layers.Dense(1).compute_dtype == "float32"
@@ -27,7 +27,7 @@ def test_no_policy_survives_the_building_of_a_model(precision):
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_is_of_the_networks_alone(precision):
-    model = built(mixed_precision=precision, **PLANE)
+    model = build_tiny(mixed_precision=precision, **PLANE)
     assert model.encoder.get_layer("hidden_0").compute_dtype == precision
     assert model.decoder.get_layer("hidden_0").compute_dtype == precision
     assert {v.dtype for v in model.trainable_variables} == {"float32"}
@@ -40,7 +40,7 @@ def test_a_policy_of_the_program_around_it_does_not_reach_the_model():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = built(**PLANE)
+        model = build_tiny(**PLANE)
     finally:
         keras.config.set_dtype_policy(before)
     layers = [layer for network in (model.encoder, model.decoder) for layer in network.layers[1:]]
@@ -60,6 +60,6 @@ def test_batches_are_joined_where_no_network_has_batch_norm(changes, monkeypatch
 
     monkeypatch.setattr(build, "has_batch_norm", answer)
     monkeypatch.setattr(network_checks, "has_batch_norm", answer)
-    model = built(**changes)
+    model = build_tiny(**changes)
     assert set(asked) == {"encoder", "decoder"}
     assert model._player_losses._joint_batches

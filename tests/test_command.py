@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from tests.support.runs import ROOT, assert_one_clear_line, command
-from tf_sintrovae import command as command_module
 from tf_sintrovae import flag_files
+from tf_sintrovae.command import INTERRUPTED
 from tf_sintrovae.config import Config
 
 
@@ -134,7 +134,7 @@ def test_a_request_to_stop_is_one_line(name):
         f"import os, signal\ntry:\n    os.kill(os.getpid(), signal.{name})\n    signal.pause()\n"
         "finally:\n    print('tidied')"
     )
-    assert (done.returncode, done.stdout) == (command_module.INTERRUPTED, "tidied\n")
+    assert (done.returncode, done.stdout) == (INTERRUPTED, "tidied\n")
     assert done.stderr == "error: interrupted\n"
 
 

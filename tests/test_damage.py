@@ -23,7 +23,7 @@ from tests.support.runs import ROOT, assert_same_state, final_state, main_argume
 
 pytestmark = pytest.mark.slow
 
-# In the plane, with everything a run does: 2 stages, a hand-over, figures, export and measures.
+# In the plane, with everything a run does: 2 stages, a hand-over, figures, export and metrics.
 ARGUMENTS = (
     *("--dataset=8gaussians", "--widths=8", "--batch_size=16", "--latent_dim=2", "--seed=3"),
     *("--steps_per_epoch=20", "--epochs=12", "--vae_epochs=6", "--mixture_warmup_epochs=2"),
@@ -59,7 +59,7 @@ KILLS = [TRAINING] * 8 + [HAND_OVER] * 3 + [WRITING] * 3 + [EXPORT] * 3 + [EVALU
 
 
 @contextlib.contextmanager
-def started(folder: pathlib.Path, *more: str):
+def start(folder: pathlib.Path, *more: str):
     """The command, writing into a file beside its folder."""
     with open(folder.with_suffix(".txt"), "w") as output:
         process = subprocess.Popen(
@@ -76,14 +76,14 @@ def started(folder: pathlib.Path, *more: str):
             process.wait()
 
 
-def printed(folder: pathlib.Path) -> str:
+def read_output(folder: pathlib.Path) -> str:
     return folder.with_suffix(".txt").read_text()
 
 
 def wait_until(moment: Moment, folder: pathlib.Path, process, delay: float) -> None:
     deadline = time.monotonic() + SECONDS
-    while not moment.reached(folder, printed(folder)):
-        assert process.poll() is None, printed(folder)
+    while not moment.reached(folder, read_output(folder)):
+        assert process.poll() is None, read_output(folder)
         assert time.monotonic() < deadline, moment.name
         time.sleep(0.0005)
     time.sleep(delay)
@@ -91,9 +91,9 @@ def wait_until(moment: Moment, folder: pathlib.Path, process, delay: float) -> N
 
 def finish(folder: pathlib.Path) -> str:
     """Runs the command to its end; returns what it printed."""
-    with started(folder) as process:
-        assert process.wait(SECONDS) == 0, printed(folder)
-    return printed(folder)
+    with start(folder) as process:
+        assert process.wait(SECONDS) == 0, read_output(folder)
+    return read_output(folder)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def assert_same_run(folder: pathlib.Path, straight: pathlib.Path) -> None:
 def test_killed_the_run_ends_bit_identical(case, straight, tmp_path):
     moment, folder = KILLS[case], tmp_path / "run"
     delay = random.Random(case).uniform(0.0, moment.delay)
-    with started(folder) as process:
+    with start(folder) as process:
         wait_until(moment, folder, process, delay)
         ended = process.poll() is not None
         process.kill()
@@ -136,11 +136,11 @@ def test_killed_the_run_ends_bit_identical(case, straight, tmp_path):
 @pytest.mark.parametrize("moment", [TRAINING, EXPORT, EVALUATION], ids=lambda m: m.name)
 def test_asked_to_stop_it_stops_and_continues(moment, number, straight, tmp_path):
     folder = tmp_path / "run"
-    with started(folder) as process:
+    with start(folder) as process:
         wait_until(moment, folder, process, 0.2)
         process.send_signal(number)
         code = process.wait(SECONDS)
-    text = printed(folder)
+    text = read_output(folder)
     assert code == 130, text
     assert "Traceback" not in text
     finish(folder)
@@ -160,11 +160,11 @@ def test_a_full_disk_is_one_line_and_loses_nothing(moment, straight, disk, tmp_p
     # What it prints goes elsewhere: only the run meets the full disk.
     (tmp_path / "run.txt").touch()
     (disk / "run.txt").symlink_to(tmp_path / "run.txt")
-    with started(folder) as process:
+    with start(folder) as process:
         wait_until(moment, folder, process, 0.0)
         disks.fill(disk)
         code = process.wait(SECONDS)
-    text = printed(folder)
+    text = read_output(folder)
     assert code in (2, 3), text
     assert "no space left" in text.lower(), text
     assert "Traceback" not in text, text

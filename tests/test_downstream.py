@@ -22,9 +22,9 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("downstream")
     keras.utils.set_random_seed(0)
     encoder, decoder = networks.build_networks((8, 8, 1), 16, (8, 16))
-    weights = Objective(beta_rec=1.0, beta_kl=0.1)
+    objective = Objective(beta_rec=1.0, beta_kl=0.1)
     model = SoftIntroVAE(
-        encoder, decoder, StandardNormalPrior(16), objective=weights, num_mc_samples=2
+        encoder, decoder, StandardNormalPrior(16), objective=objective, num_mc_samples=2
     )
     model.compile(*[keras.optimizers.Adam(2e-3) for _ in range(3)])
     model.fit(registry.load("digits").train_batches(64, 0), steps_per_epoch=300, verbose=0)

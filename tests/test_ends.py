@@ -33,7 +33,7 @@ def finished(tmp_path_factory):
     return folder
 
 
-def signalled(folder: pathlib.Path, part: str, name: str) -> subprocess.CompletedProcess:
+def continue_with_signal(folder: pathlib.Path, part: str, name: str) -> subprocess.CompletedProcess:
     """Continues the run as the command, which gets a signal in `part` of its work after training."""
     module, function = PARTS[part].split(".")
     code = (
@@ -69,7 +69,7 @@ def test_signals_after_training_lose_nothing(finished, tmp_path, part, name):
     old = folder / "saved_model"
     old.mkdir()
     (old / "saved_model.pb").write_text("of before")
-    done = signalled(folder, part, name)
+    done = continue_with_signal(folder, part, name)
     assert done.returncode == command.INTERRUPTED, done.stderr
     assert done.stderr.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in done.stderr

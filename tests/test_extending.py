@@ -67,9 +67,9 @@ def test_a_form_of_ones_own_is_compiled_and_keeps_the_numbers(monkeypatch):
     monkeypatch.setattr(programs, "choose_form", lambda z, loc: "mine")
     problem = problems.random_problem(np.random.default_rng(0), N=20, K=3, L=7)
     tensors = problems.as_tensors(problem, tf.float64)
-    np.testing.assert_allclose(mixture.log_prob(*tensors), problems.expected(*tensors)[0])
+    np.testing.assert_allclose(mixture.log_prob(*tensors), problems.tfp_values(*tensors)[0])
     actual = problems.gradients(mixture.log_prob, tensors, 1.0)
-    wanted = problems.gradients(lambda *a: problems.expected(*a)[0], tensors, 1.0)
+    wanted = problems.gradients(lambda *a: problems.tfp_values(*a)[0], tensors, 1.0)
     for a, w in zip(actual, wanted, strict=True):
         np.testing.assert_allclose(a, w, rtol=1e-9, atol=1e-9)
     assert {"forward", "grad_z", "grad_components"} <= set(form.traced)

@@ -20,7 +20,7 @@ NAMES = [field.name for field in FIELDS]
 CASES = {"fast": 400, "slow": 4_000}
 
 
-def generated(size):
+def fuzz_settings(size):
     """Hypothesis settings of one size: the same cases each time."""
     return hypothesis.settings(
         max_examples=CASES[size], derandomize=True, deadline=None, database=None
@@ -54,7 +54,7 @@ class Outcomes:
         self.taken += 1
         return value
 
-    def shown(self, what, size):
+    def show(self, what, size):
         """Prints the counts; both outcomes must have come up."""
         print(f"{what}: {self.taken} taken, {self.refused} refused")
         assert self.taken + self.refused >= CASES[size]
@@ -133,14 +133,14 @@ def check_flags(size):
     outcomes = Outcomes()
 
     @given(st.one_of(RIGHT, WILD))
-    @generated(size)
+    @fuzz_settings(size)
     def check(arguments):
         settings = outcomes.of(parse, arguments)
         if settings is not None:
             assert_survives(settings)
 
     check()
-    outcomes.shown("command lines", size)
+    outcomes.show("command lines", size)
 
 
 def check_flag_files(size, folder):
@@ -155,7 +155,7 @@ def check_flag_files(size, folder):
     right = st.lists(a_flag(wild=False).map(str.encode), max_size=4)
 
     @given(st.one_of(right, st.lists(lines, max_size=6)), st.sampled_from([b"\n", b"\r\n", b"\0"]))
-    @generated(size)
+    @fuzz_settings(size)
     def check(content, end):
         path.write_bytes(end.join(content))
         settings = outcomes.of(parse, [f"--flagfile={path}"])
@@ -163,7 +163,7 @@ def check_flag_files(size, folder):
             assert_survives(settings)
 
     check()
-    outcomes.shown("flag files", size)
+    outcomes.show("flag files", size)
 
 
 JSON_VALUES = st.recursive(
@@ -202,7 +202,7 @@ def check_jsons(size, folder):
     outcomes = Outcomes()
 
     @given(a_damaged_json())
-    @generated(size)
+    @fuzz_settings(size)
     def check(content):
         (folder / "config.json").write_bytes(content)
         settings = outcomes.of(config.read_config, folder)
@@ -210,7 +210,7 @@ def check_jsons(size, folder):
             assert_survives(settings)
 
     check()
-    outcomes.shown("config.json files", size)
+    outcomes.show("config.json files", size)
 
 
 def test_generated_command_lines():

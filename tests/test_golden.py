@@ -33,7 +33,7 @@ def case(request):
     return GoldenCase(*request.param)
 
 
-def compiled(model):
+def compile_model(model):
     model.compile(RecordingOptimizer(), RecordingOptimizer(), RecordingOptimizer())
     return model
 
@@ -50,7 +50,7 @@ def assert_network_gradients(model, player, prefix, case):
     optimizer = getattr(model, f"{player}_optimizer")
     assert set(optimizer.gradients) == {v.path for v in network.trainable_variables}
     for variable in network.trainable_variables:
-        expected = case.recorded(f"{prefix}/grad/{player}.", player, variable)
+        expected = case.recorded_array(f"{prefix}/grad/{player}.", player, variable)
         assert_close(optimizer.gradients[variable.path], expected, case)
 
 
@@ -62,7 +62,7 @@ def assert_prior_gradients(model, prefix, case):
 
 
 def test_vae_step(case):
-    model = compiled(case.model(clipped=False))
+    model = compile_model(case.model(clipped=False))
     losses = model.vae_step(case.x, case.vae_noise())
     assert_close(losses["loss"], case.values["vae/loss"], case)
     assert_close(tf.reduce_mean(losses["rec"]), case.values["vae/loss_rec"], case)
@@ -73,7 +73,7 @@ def test_vae_step(case):
 
 
 def test_encoder_player(case):
-    model = compiled(case.model(clipped=True))
+    model = compile_model(case.model(clipped=True))
     losses, (mean, logvar, _) = model.encoder_step(case.x, case.encoder_noise())
     expected = {
         "encoder_loss": "loss",
@@ -96,7 +96,7 @@ def test_encoder_player(case):
 
 
 def test_decoder_and_prior_players(case):
-    model = compiled(case.model(clipped=True))
+    model = compile_model(case.model(clipped=True))
     _, posterior = model.encoder_step(case.x, case.encoder_noise())  # the weights stay as they are
     losses = model.decoder_prior_step(case.x, posterior, case.decoder_noise())
     prefix = "decoder_prior_players"
@@ -112,7 +112,7 @@ def test_clipped_log_variances(case):
 
 
 def test_the_gamma_r_passes_are_not_built_at_zero(case):
-    model = compiled(case.model(clipped=True, gamma_r=0.0))
+    model = compile_model(case.model(clipped=True, gamma_r=0.0))
     decoded = []
     inner = model.decoder.call
     model.decoder.call = lambda z, **kwargs: decoded.append(len(z)) or inner(z, **kwargs)

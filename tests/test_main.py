@@ -10,11 +10,13 @@ import pytest
 import tensorflow as tf
 
 from tests.support.runs import (
+    QUICK,
     ROOT,
     assert_one_clear_line,
     command,
     final_step,
     main_arguments,
+    run,
     wait_for,
 )
 from tf_sintrovae import main, plots
@@ -22,24 +24,6 @@ from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.evaluation import groups
 from tf_sintrovae.training import workdir
-
-QUICK = {
-    "steps_per_epoch": 2,
-    "epochs": 3,
-    "vae_epochs": 2,
-    "mixture_warmup_epochs": 1,
-    "num_mc_samples": 2,
-    "num_components": 3,
-    "latent_dim": 2,
-    "beta_neg": 1.0,
-}
-
-
-def run(folder, **settings):
-    """Runs main's work in this process."""
-    config = Config(workdir=str(folder), **(QUICK | settings))
-    with workdir.open_workdir(config) as opened:
-        main.run(config, opened)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +147,7 @@ def fail(error):
     return function
 
 
-def test_a_measure_that_fails_costs_neither_the_export_nor_the_others(again, monkeypatch, capsys):
+def test_a_metric_that_fails_costs_neither_the_export_nor_the_others(again, monkeypatch, capsys):
     monkeypatch.setitem(groups._ANY, "elbo", fail(MemoryError("no room")))
     with pytest.raises(SystemExit) as ended:
         again(metrics=("elbo", "components"))
@@ -209,7 +193,7 @@ def test_unknown_metrics_are_refused_before_training(tmp_path):
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
-def test_tensorboard_has_losses_rates_and_pictures(finished):
+def test_tensorboard_has_losses_rates_and_images(finished):
     tags = set()
     for path in (finished / "tensorboard").rglob("events.*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):

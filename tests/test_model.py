@@ -16,7 +16,7 @@ def adams():
     return [keras.optimizers.Adam(1e-2, epsilon=1e-8) for _ in range(3)]
 
 
-def compiled(model, **kwargs):
+def compile_model(model, **kwargs):
     model.compile(*adams(), **kwargs)
     return model
 
@@ -29,7 +29,7 @@ def snapshot(model):
     }
 
 
-def changed(before, after):
+def changed_players(before, after):
     return {
         player
         for player in before
@@ -51,37 +51,37 @@ def test_variable_sets_of_the_players_are_disjoint(case):
 
 @pytest.mark.parametrize("prior_player", ["decoder", "encoder", "none"])
 def test_only_the_players_at_turn_change(prior_player):
-    model = compiled(Case("images", "mixture").model(prior_player=prior_player))
+    model = compile_model(Case("images", "mixture").model(prior_player=prior_player))
     x = data(model.example_shape)
     start = snapshot(model)
     _, posterior = model.encoder_step(tf.constant(x), noise_of(model, x).encoder_player())
     middle = snapshot(model)
-    assert changed(start, middle) == {"encoder"} | (
+    assert changed_players(start, middle) == {"encoder"} | (
         {"prior"} if prior_player == "encoder" else set()
     )
     model.decoder_prior_step(tf.constant(x), posterior, noise_of(model, x).decoder_player())
-    assert changed(middle, snapshot(model)) == {"decoder"} | (
+    assert changed_players(middle, snapshot(model)) == {"decoder"} | (
         {"prior"} if prior_player == "decoder" else set()
     )
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_variable_of_every_player_learns_in_the_vae_stage(case):
-    model = compiled(case.model())
+    model = compile_model(case.model())
     if case.prior == "warm_started":
         model.hand_over()
     x = data(case.shape)
     start = snapshot(model)
     model.vae_step(tf.constant(x), noise_of(model, x).vae())
     expected = {"encoder", "decoder"} | ({"prior"} if model.prior.trainable_variables else set())
-    assert changed(start, snapshot(model)) == expected
+    assert changed_players(start, snapshot(model)) == expected
     active = {v.path for v in model.prior.active_variables}
     for variable, before in zip(model.prior.trainable_variables, start["prior"], strict=True):
         assert np.array_equal(variable.numpy(), before) == (variable.path not in active)
 
 
 def test_the_frozen_network_still_updates_its_batch_norm_statistics():
-    model = compiled(Case("images", "mixture").model())
+    model = compile_model(Case("images", "mixture").model())
     x = tf.constant(data(model.example_shape))
     before = [variable.numpy() for variable in model.decoder.non_trainable_variables]
     model.encoder_step(x, noise_of(model, x).encoder_player())
@@ -91,7 +91,7 @@ def test_the_frozen_network_still_updates_its_batch_norm_statistics():
 
 def test_weights_of_the_mixture_learn_from_the_data_kl_alone():
     """With beta_kl = 0 the samples' path is left, in which the drawn index carries no gradient."""
-    model = compiled(Case("points", "mixture").model(beta_kl=0.0, gamma=1.0))
+    model = compile_model(Case("points", "mixture").model(beta_kl=0.0, gamma=1.0))
     x = tf.constant(data((2,)))
     _, posterior = model.encoder_step(x, noise_of(model, x).encoder_player())
     before = model.prior.logits.numpy()
@@ -102,7 +102,7 @@ def test_weights_of_the_mixture_learn_from_the_data_kl_alone():
 @pytest.mark.parametrize("case", QUICK_CASES, ids=str)
 @pytest.mark.parametrize("stage", ["vae", "introspective"])
 def test_fit_on_an_array_with_a_partial_last_batch(case, stage):
-    model = compiled(case.model())
+    model = compile_model(case.model())
     model.stage = stage
     x = data(case.shape, count=2 * BATCH_SIZE + 3)
     history = model.fit(x, batch_size=BATCH_SIZE, epochs=1, verbose=0, validation_data=x[:4])
@@ -130,7 +130,7 @@ def test_a_partial_batch_counts_by_its_size_in_loss_and_terms_alike():
 @pytest.mark.parametrize("settings", [{}, {"steps_per_execution": 2}, {"jit_compile": True}])
 def test_the_first_step_that_is_not_finite_is_noted_and_no_later_one(settings):
     """The data are infinite in the third of six steps alone; everything is NaN after it."""
-    model = compiled(Case("points", "mixture").model(), **settings)
+    model = compile_model(Case("points", "mixture").model(), **settings)
     x = data((2,), 6 * BATCH_SIZE)
     model.fit(x[: 2 * BATCH_SIZE], batch_size=BATCH_SIZE, shuffle=False, verbose=0)
     assert model.divergence is None
@@ -148,14 +148,14 @@ def test_labels_are_accepted_and_not_used():
     weights = []
     for arguments in ((x,), (x, y)):
         keras.utils.set_random_seed(1)
-        model = compiled(Case("points", "mixture").model())
+        model = compile_model(Case("points", "mixture").model())
         model.fit(*arguments, batch_size=8, shuffle=False, verbose=0)
         weights.append(model.encoder.get_weights())
     assert all(map(np.array_equal, *weights))
 
 
 def test_a_change_of_stage_between_fits_takes_effect():
-    model = compiled(Case("points", "warm_started").model())
+    model = compile_model(Case("points", "warm_started").model())
     x = data((2,), 16)
     assert "loss" in model.fit(x, batch_size=8, verbose=0).history
     model.hand_over()
@@ -169,7 +169,7 @@ def test_a_change_of_stage_between_fits_takes_effect():
 
 
 def test_hand_over_lets_all_optimizers_start_afresh_and_keeps_their_rates():
-    model = compiled(Case("points", "warm_started").model())
+    model = compile_model(Case("points", "warm_started").model())
     model.fit(data((2,), 16), batch_size=8, verbose=0)
     model.hand_over()
     for optimizer in model.optimizers:
@@ -181,7 +181,7 @@ def test_hand_over_lets_all_optimizers_start_afresh_and_keeps_their_rates():
 
 def test_clipping_starts_with_the_stage_and_only_when_the_prior_steps_with_the_decoder():
     for prior_player in ("decoder", "encoder", "none"):
-        model = compiled(Case("points", "mixture").model(prior_player=prior_player))
+        model = compile_model(Case("points", "mixture").model(prior_player=prior_player))
         model.start_introspection()
         limited = np.isfinite(model.prior.max_logvar.numpy()).all()
         assert limited == (prior_player == "decoder")
@@ -190,7 +190,7 @@ def test_clipping_starts_with_the_stage_and_only_when_the_prior_steps_with_the_d
 def test_a_step_depends_on_seed_and_step_alone():
     weights = []
     for seed in (3, 3, 4):
-        model = compiled(Case("points", "mixture").model(seed=seed))
+        model = compile_model(Case("points", "mixture").model(seed=seed))
         model.stage = "introspective"
         model.fit(data((2,), 16), batch_size=8, shuffle=False, verbose=0)
         weights.append(np.concatenate([v.numpy().ravel() for v in model.trainable_variables]))
@@ -198,7 +198,7 @@ def test_a_step_depends_on_seed_and_step_alone():
     assert not np.array_equal(weights[0], weights[2])
 
 
-def trained(stage, **kwargs):
+def train_steps(stage, **kwargs):
     """Weights after four steps of plain descent."""
     model = Case("points", "mixture").model()
     model.compile(*[keras.optimizers.SGD(1e-2) for _ in range(3)], **kwargs)
@@ -209,10 +209,10 @@ def trained(stage, **kwargs):
 
 @pytest.mark.parametrize("stage", ["vae", "introspective"])
 def test_graphs_and_several_steps_an_execution_and_xla_train_as_eager_steps_do(stage):
-    eager = trained(stage, run_eagerly=True)
-    np.testing.assert_allclose(trained(stage), eager, atol=1e-5)
-    np.testing.assert_allclose(trained(stage, steps_per_execution=2), eager, atol=1e-5)
-    np.testing.assert_allclose(trained(stage, jit_compile=True), eager, atol=1e-5)
+    eager = train_steps(stage, run_eagerly=True)
+    np.testing.assert_allclose(train_steps(stage), eager, atol=1e-5)
+    np.testing.assert_allclose(train_steps(stage, steps_per_execution=2), eager, atol=1e-5)
+    np.testing.assert_allclose(train_steps(stage, jit_compile=True), eager, atol=1e-5)
 
 
 def test_call_reconstructs_from_the_mean():
@@ -261,7 +261,7 @@ class Subclassed(keras.Model):
 
 def test_subclassed_networks_train_too():
     encoder, decoder = Subclassed((LATENT_DIM, LATENT_DIM)), Subclassed((6,))
-    model = compiled(
+    model = compile_model(
         SoftIntroVAE(
             encoder, decoder, MixturePrior(2, LATENT_DIM), objective=Objective(beta_neg=1.0)
         )

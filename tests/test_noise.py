@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tf_sintrovae.noise import NoiseSource
+from tf_sintrovae.noise import NoiseSource, Replica
 
 STEP = 5
 
@@ -18,8 +18,7 @@ def source(batch_size=4, dtype=tf.float32, seed=0, step=STEP, num_replicas=1, re
         latent_dim=3,
         num_mc_samples=2,
         dtype=dtype,
-        num_replicas=num_replicas,
-        replica=replica,
+        replica=Replica(num_replicas, replica),
     )
 
 

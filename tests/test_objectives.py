@@ -44,12 +44,12 @@ def test_negative_assignment_entropy_by_hand(responsibilities, expected):
 
 
 def test_encoder_loss_by_hand():
-    weights = Objective(
+    objective = Objective(
         beta_rec=2.0, beta_kl=3.0, beta_neg=5.0, alpha=2.0, responsibility_reg=7.0, scale=0.1
     )
     ones = tf.ones(4)
     loss = objectives.encoder_loss(
-        (ones, 2 * ones), (3 * ones, 0 * ones), (0 * ones, ones), tf.constant(-0.5), weights
+        (ones, 2 * ones), (3 * ones, 0 * ones), (0 * ones, ones), tf.constant(-0.5), objective
     )
     exp_rec = math.exp(-2.0 * 0.1 * (2.0 * 3.0))
     exp_fake = math.exp(-2.0 * 0.1 * (5.0 * 1.0))
@@ -58,9 +58,9 @@ def test_encoder_loss_by_hand():
 
 
 def test_decoder_prior_loss_by_hand():
-    weights = Objective(beta_rec=2.0, beta_kl=3.0, gamma=0.5, gamma_r=0.25, scale=0.1)
+    objective = Objective(beta_rec=2.0, beta_kl=3.0, gamma=0.5, gamma_r=0.25, scale=0.1)
     real, generated = (tf.ones(2), 2 * tf.ones(2)), 4 * tf.ones(4)
-    without = objectives.decoder_prior_loss(real, generated, None, weights)
+    without = objectives.decoder_prior_loss(real, generated, None, objective)
     assert float(without) == pytest.approx(0.1 * (2 + 6 + 0.5 * 3 * 4), rel=1e-6)
-    with_rec = objectives.decoder_prior_loss(real, generated, 8 * tf.ones(4), weights)
+    with_rec = objectives.decoder_prior_loss(real, generated, 8 * tf.ones(4), objective)
     assert float(with_rec - without) == pytest.approx(0.1 * 0.5 * 0.25 * 2 * 8, rel=1e-5)

@@ -27,7 +27,7 @@ def optimised_graph(function, *arguments):
     return max(graphs, key=lambda graph: len(graph.node))
 
 
-def unordered(graph) -> list[tuple[str, str]]:
+def unordered_accesses(graph) -> list[tuple[str, str]]:
     """Pairs of a change of a variable and another access to it, of which either may come first."""
     after = collections.defaultdict(list)
     accesses = collections.defaultdict(list)
@@ -50,10 +50,10 @@ def unordered(graph) -> list[tuple[str, str]]:
 
     return [
         (write.name, other.name)
-        for of_variable in accesses.values()
-        for write in of_variable
+        for nodes in accesses.values()
+        for write in nodes
         if write.op != "ReadVariableOp"
-        for other in of_variable
+        for other in nodes
         if other is not write and not follows(write, other) and not follows(other, write)
     ]
 
@@ -68,12 +68,12 @@ def test_an_unordered_access_is_found():
         return before + variable.read_value()
 
     graph = optimised_graph(ordered)
-    assert not unordered(graph)
+    assert not unordered_accesses(graph)
     for node in graph.node:
         if node.op == "AssignSubVariableOp":
             node.input[:] = [name for name in node.input if not name.startswith("^")]
             node.input[1] = "elsewhere"
-    assert unordered(graph)
+    assert unordered_accesses(graph)
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_every_change_of_a_variable_has_its_place(case, stage, prior_player):
     model.compile(*[keras.optimizers.Adam(1e-3) for _ in range(3)])
     model.stage = stage
     graph = optimised_graph(tf.function(model.train_step), tf.constant(data(case.shape)))
-    assert not unordered(graph)
+    assert not unordered_accesses(graph)

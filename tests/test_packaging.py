@@ -9,9 +9,9 @@ import zipfile
 
 import pytest
 
-from tests import build_file
+from tests import build_targets
 
-ROOT = build_file.ROOT
+ROOT = build_targets.ROOT
 PROGRAM = """
 import importlib.resources, importlib.util, pathlib
 import tf_sintrovae
@@ -105,7 +105,7 @@ def test_wheel_holds_one_name_and_everything_in_it(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"tf_sintrovae"}
-    expected = {path for path in build_file.sources() if path.startswith("tf_sintrovae/")}
+    expected = {path for path in build_targets.sources() if path.startswith("tf_sintrovae/")}
     expected |= {f"tf_sintrovae/configs/{p.name}" for p in (ROOT / "configs").glob("*.flags")}
     assert expected <= set(names)
     assert not [name for name in names if name.endswith("/BUILD")]
@@ -124,11 +124,13 @@ def test_every_import_is_a_declared_dependency():
     text = (ROOT / "setup.py").read_text()
     declared = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
     requirements = {
-        requirement
-        for target in build_file.expected_targets().values()
+        label.removeprefix(build_targets.REQUIREMENTS).replace("_", "-")
+        for target in build_targets.expected_targets().values()
         if target.package.startswith("tf_sintrovae")
-        for requirement in target.requirements
+        for label in target.deps
+        if label.startswith(build_targets.REQUIREMENTS)
     }
+    assert "tensorflow-probability" in requirements
     for requirement in requirements:
         assert any(str(d).startswith((requirement + ">", requirement + "[")) for d in declared), (
             f"{requirement} is imported, but not in setup.py"

@@ -1,4 +1,4 @@
-"""Points of one's own, from file to figures, measures and export; and how points are laid on the plane."""
+"""Points of one's own, from file to figures, metrics and export; and how points are laid on the plane."""
 
 import dataclasses
 import json
@@ -69,7 +69,7 @@ def test_a_plane_of_ones_own_is_measured(tmp_path):
     assert {"kl_nats", "gnelbo", "knn5_accuracy_mean", "outside_share"} <= set(metrics)
 
 
-def test_measures_of_a_plane_of_ones_own():
+def test_metrics_of_a_plane_of_ones_own():
     source = ArraySource("mine", *held_out(*blobs(2)))
     assert {"divergences", "gnelbo", "representation", "clustering"} <= set(
         evaluation.applicable(source)
@@ -77,8 +77,8 @@ def test_measures_of_a_plane_of_ones_own():
     assert not {"modes", "class_coverage", "sample_quality"} & set(evaluation.applicable(source))
     options = evaluation.Options(gnelbo_grid=8, num_points=100)
     model = export.Servable(Case("points", "mixture").model())
-    figures = evaluation.evaluate(model, source, ("divergences", "gnelbo"), options=options)
-    assert figures["kl_nats"] > 0 and figures["gnelbo"] > 0
+    metrics = evaluation.evaluate(model, source, ("divergences", "gnelbo"), options=options)
+    assert metrics["kl_nats"] > 0 and metrics["gnelbo"] > 0
 
 
 def test_arrays_train_as_the_page_on_data_says(tmp_path):

@@ -1,4 +1,4 @@
-"""Every preset as a user starts it, cut to a few steps, with all measures and the export at the end."""
+"""Every preset as a user starts it, cut to a few steps, with all metrics and the export at the end."""
 
 import json
 

@@ -13,14 +13,14 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def unannotated(node, prefix=""):
+def unannotated_functions(node, prefix=""):
     """Public functions, and methods of public classes, whose types are not all said."""
     for child in ast.iter_child_nodes(node):
         name = getattr(child, "name", "")
         if name.startswith("_") and name != "__call__":
             continue
         if isinstance(child, ast.ClassDef):
-            yield from unannotated(child, f"{name}.")
+            yield from unannotated_functions(child, f"{name}.")
         if isinstance(child, FUNCTIONS) and not is_annotated(child, method=bool(prefix)):
             yield f"{prefix}{name}"
 
@@ -37,9 +37,9 @@ def is_annotated(function, method):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_public_functions_are_annotated(path):
-    assert not list(unannotated(ast.parse(path.read_text())))
+    assert not list(unannotated_functions(ast.parse(path.read_text())))
 
 
 def test_a_missing_annotation_is_found():
     code = "def f(x: int): ...\nclass C:\n def g(self, *args) -> int: ...\n def h(self) -> int: ..."
-    assert list(unannotated(ast.parse(code))) == ["f", "C.g"]
+    assert list(unannotated_functions(ast.parse(code))) == ["f", "C.g"]

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tf_sintrovae.network_checks import check_joint_batches, infer_example_shape
-from tf_sintrovae.noise import DecoderNoise, EncoderNoise, NoiseSource, VAENoise
+from tf_sintrovae.noise import DecoderNoise, EncoderNoise, NoiseSource, VAENoise, current_replica
 from tf_sintrovae.objective import Objective
 from tf_sintrovae.player_losses import PlayerLosses, Posterior, estimate_kl
 from tf_sintrovae.player_updates import (
@@ -270,13 +270,14 @@ class SoftIntroVAE(keras.Model):
         )
 
     def _noise(self, x: tf.Tensor) -> NoiseSource:
-        return NoiseSource.for_this_replica(
+        return NoiseSource(
             self.seed,
             self.step.value,
             tf.shape(x)[0],
             self.latent_dim,
             self.num_mc_samples,
             self.prior.variable_dtype,
+            current_replica(),
         )
 
 

@@ -6,6 +6,7 @@ draws the noise of the global batch and keeps its own rows, so that the noise do
 of replicas.
 """
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -56,6 +57,31 @@ class DecoderNoise(NamedTuple):
     kl_generated: tf.Tensor
 
 
+@dataclasses.dataclass(frozen=True)
+class Replica:
+    """Which part of the global batch is a replica's.
+
+    Attributes:
+        count: number of replicas that share the global batch.
+        index: index of this one among them.
+    """
+
+    count: int = 1
+    index: int | tf.Tensor = 0
+
+
+_ONLY_REPLICA = Replica()
+
+
+def current_replica() -> Replica:
+    """The replica that runs this code."""
+    context = tf.distribute.get_replica_context()
+    return Replica(
+        tf.distribute.get_strategy().num_replicas_in_sync,
+        0 if context is None else context.replica_id_in_sync_group,
+    )
+
+
 class NoiseSource:
     """Draws the noise of one step.
 
@@ -66,8 +92,7 @@ class NoiseSource:
         latent_dim: number of latent dimensions, L.
         num_mc_samples: number of samples that estimate a KL, M.
         dtype: type of the noise.
-        num_replicas: number of replicas that share the global batch.
-        replica: index of this replica.
+        replica: the replica that the noise is for, by default the only one.
     """
 
     def __init__(
@@ -78,41 +103,16 @@ class NoiseSource:
         latent_dim: int,
         num_mc_samples: int,
         dtype: tf.DType | str,
-        num_replicas: int = 1,
-        replica: int | tf.Tensor = 0,
+        replica: Replica = _ONLY_REPLICA,
     ):
         self._seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64) * 64])
         self._batch_size = batch_size
-        self._global_batch_size = batch_size * num_replicas
+        self._global_batch_size = batch_size * replica.count
         self._latent_dim = latent_dim
         self._num_mc_samples = num_mc_samples
         self._dtype = dtype
-        self._num_replicas = num_replicas
         self._replica = replica
         self._draws = 0
-
-    @classmethod
-    def for_this_replica(
-        cls,
-        seed: int,
-        step: tf.Tensor,
-        batch_size: tf.Tensor,
-        latent_dim: int,
-        num_mc_samples: int,
-        dtype: tf.DType | str,
-    ) -> "NoiseSource":
-        """The source of the replica that runs this code; arguments as of the class."""
-        context = tf.distribute.get_replica_context()
-        return cls(
-            seed,
-            step,
-            batch_size,
-            latent_dim,
-            num_mc_samples,
-            dtype,
-            tf.distribute.get_strategy().num_replicas_in_sync,
-            0 if context is None else context.replica_id_in_sync_group,
-        )
 
     def vae(self) -> VAENoise:
         """Noise of a VAE step."""
@@ -160,9 +160,9 @@ class NoiseSource:
         return self._seed + [0, self._draws]
 
     def _own_rows(self, values: tf.Tensor, axis: int) -> tf.Tensor:
-        if self._num_replicas == 1:
+        if self._replica.count == 1:
             return values
-        rows = self._replica * self._batch_size + tf.range(self._batch_size)
+        rows = self._replica.index * self._batch_size + tf.range(self._batch_size)
         return tf.gather(values, rows, axis=axis)
 
 

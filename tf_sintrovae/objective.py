@@ -31,5 +31,5 @@ class Objective(NamedTuple):
     scale: float | None = None
 
     def for_examples(self, num_values: int) -> "Objective":
-        """The same weights, with the scale of examples of `num_values` values where it was left open."""
+        """The same loss weights, with the scale of examples of `num_values` values where it was left open."""
         return self if self.scale is not None else self._replace(scale=1.0 / num_values)

@@ -140,6 +140,6 @@ def decoder_prior_loss(
     loss = vae_loss(*real, objective)
     loss += objective.gamma * objective.beta_kl * tf.reduce_mean(kl_generated)
     if rec_generated is not None:
-        weight = objective.gamma * objective.gamma_r * objective.beta_rec
-        loss += weight * tf.reduce_mean(rec_generated)
+        loss_weight = objective.gamma * objective.gamma_r * objective.beta_rec
+        loss += loss_weight * tf.reduce_mean(rec_generated)
     return _scale(objective) * loss

@@ -112,7 +112,7 @@ _MEMBERS = _mostly(
 )
 
 
-def _damaged(data: bytes, kind: str, seed: int) -> bytes:
+def _damage(data: bytes, kind: str, seed: int) -> bytes:
     random = np.random.default_rng(seed)
     place = int(random.integers(0, len(data) + 1))
     if kind == "truncated":
@@ -163,7 +163,7 @@ def npy_files(draw) -> Write:
     """A `.npy` file, perhaps damaged."""
     sane = _splits().map(lambda members: next(iter(members.values())))
     array, version = draw(_mostly(sane, arrays(), 3)), draw(_VERSIONS)
-    data = _damaged(_with_shape(_npy_bytes(array, version), draw(_LIES)), *draw(_DAMAGE))
+    data = _damage(_with_shape(_npy_bytes(array, version), draw(_LIES)), *draw(_DAMAGE))
 
     def write(folder):
         (folder / "mine.npy").write_bytes(data)
@@ -190,8 +190,8 @@ def npz_files(draw) -> Write:
         for name, array in members.items():
             lie, damage = draw(_LIES), draw(_DAMAGE)
             content = _with_shape(_npy_bytes(array, (1, 0)), lie)
-            file.writestr(f"{name}.npy", _damaged(content, *damage) if lie else content)
-    data = _damaged(buffer.getvalue(), *draw(_DAMAGE))
+            file.writestr(f"{name}.npy", _damage(content, *damage) if lie else content)
+    data = _damage(buffer.getvalue(), *draw(_DAMAGE))
 
     def write(folder):
         (folder / "mine.npz").write_bytes(data)
@@ -245,7 +245,7 @@ def _image_file(draw, places, sizes, modes) -> tuple[str, bytes]:
     if draw(st.integers(0, 29)) == 7:
         data = _bomb(draw(st.sampled_from((0, 3000, 10_000, 20_000, 2**31 - 1))))
     elif draw(st.integers(0, 9)) == 7:
-        data = _damaged(data, *draw(_DAMAGE))
+        data = _damage(data, *draw(_DAMAGE))
     return f"{draw(st.sampled_from(places))}/{name}{suffix}", data
 
 
@@ -294,9 +294,9 @@ def idx_archives(draw) -> Write:
         lie = draw(_LIES) if name == wrong else None
         data = _idx_bytes(array + (draw(st.integers(0, 3)) if name == wrong else 0), lie)
         if name == wrong:
-            data = _damaged(data, *draw(_DAMAGE))
+            data = _damage(data, *draw(_DAMAGE))
         data = gzip.compress(data, 1, mtime=0)
-        files[name] = _damaged(data, *draw(_DAMAGE)) if name == wrong else data
+        files[name] = _damage(data, *draw(_DAMAGE)) if name == wrong else data
     if draw(st.integers(0, 9)) == 0:
         files.pop(samples.IDX_NAMES[1])
 
@@ -332,7 +332,7 @@ def cifar_archives(draw) -> Write:
             draw(st.sampled_from(("cifar", "../cifar", "/cifar"))) if name == wrong else "cifar"
         )
         suffix = ".bin" if is_binary else ""
-        members[f"{folder}/{name}{suffix}"] = _damaged(data, *damage) if name == wrong else data
+        members[f"{folder}/{name}{suffix}"] = _damage(data, *damage) if name == wrong else data
     if wrong and draw(st.booleans()):
         members.pop(next(iter(members)))
     whole = draw(_DAMAGE) if draw(st.integers(0, 3)) == 0 else ("none", 0)
@@ -340,7 +340,7 @@ def cifar_archives(draw) -> Write:
     def write(folder):
         path = folder / f"cifar-10-{'binary' if is_binary else 'python'}.tar.gz"
         samples.write_tar(path, members)
-        path.write_bytes(_damaged(path.read_bytes(), *whole))
+        path.write_bytes(_damage(path.read_bytes(), *whole))
         return "cifar10", folder
 
     return write
@@ -357,7 +357,7 @@ def svhn_files(draw) -> Write:
         path = folder / "train_32x32.mat"
         if other is not None and other.dtype.kind in "iuf" and other.dtype.itemsize <= 8:
             scipy.io.savemat(path, {"X": other.astype(other.dtype.newbyteorder("=")), "y": [[1]]})
-        path.write_bytes(_damaged(path.read_bytes(), *damage))
+        path.write_bytes(_damage(path.read_bytes(), *damage))
         return "svhn_cropped", folder
 
     return write

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from tests.data.test_commands import ROOT
+from tests.support.runs import ROOT
 
 # Images a second; the introspective step takes under 50 on two CPU cores.
 APPETITE = 1000

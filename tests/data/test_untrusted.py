@@ -30,7 +30,7 @@ def load(path, name="files", **options):
     return registry.load(name, path, **options)
 
 
-def refused(path, match, name="files", **options):
+def assert_refused(path, match, name="files", **options):
     with pytest.raises(UserError, match=match) as caught:
         load(path, name, **options)
     assert "\n" not in str(caught.value) and "allow_pickle" not in str(caught.value)
@@ -53,23 +53,25 @@ def write_npz(path, compression=zipfile.ZIP_STORED, **members):
 @pytest.mark.parametrize("shape", [(38 * 2**24, 8, 8), (2**62, 2**62), (2**31, 1, 2)])
 def test_a_size_that_the_files_length_disproves(tmp_path, shape):
     (tmp_path / "x.npy").write_bytes(npy(shape, data=b"0" * 1000))
-    refused(
+    assert_refused(
         tmp_path / "x.npy", r"x.npy is damaged: its header promises \d+ bytes of data, there are"
     )
     write_npz(tmp_path / "x.npz", x=npy(shape, data=b"0" * 1000))
-    refused(tmp_path / "x.npz", r"array 'x' is damaged: its header promises \d+ bytes of data")
+    assert_refused(
+        tmp_path / "x.npz", r"array 'x' is damaged: its header promises \d+ bytes of data"
+    )
 
 
 def test_a_header_that_promises_less_than_there_is(tmp_path):
     (tmp_path / "x.npy").write_bytes(npy((4, 4, 4), data=b"0" * 100))
-    refused(tmp_path / "x.npy", "promises 64 bytes of data, there are 100")
+    assert_refused(tmp_path / "x.npy", "promises 64 bytes of data, there are 100")
 
 
 @pytest.mark.parametrize("dtype", ["|V0", "|V8", "<M8[s]", "<U0"])
 def test_dtypes_that_are_no_numbers(tmp_path, dtype):
     size = np.dtype(dtype).itemsize
     (tmp_path / "x.npy").write_bytes(npy((10**15 if not size else 5, 2), dtype, b"0" * 10 * size))
-    refused(tmp_path / "x.npy", "has dtype .*: expected numbers")
+    assert_refused(tmp_path / "x.npy", "has dtype .*: expected numbers")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_dtypes_that_are_no_numbers(tmp_path, dtype):
 )
 def test_headers_that_are_none(tmp_path, header):
     (tmp_path / "x.npy").write_bytes(header)
-    refused(tmp_path / "x.npy", r"x.npy(: damaged, or not an array| is damaged)")
+    assert_refused(tmp_path / "x.npy", r"x.npy(: damaged, or not an array| is damaged)")
 
 
 def test_more_than_the_limit_is_refused_before_it_is_read_and_a_flag_raises_it(tmp_path):
@@ -95,7 +97,7 @@ def test_more_than_the_limit_is_refused_before_it_is_read_and_a_flag_raises_it(t
     np.savez_compressed(tmp_path / "x.npz", x=x)
     np.savez(tmp_path / "two.npz", x_train=x[: len(x) // 2], x_test=x[: len(x) // 2])
     for name in ("x.npy", "x.npz", "two.npz"):
-        refused(tmp_path / name, "raise it with --max_data_gib", max_data_gib=2.5 / 1024)
+        assert_refused(tmp_path / name, "raise it with --max_data_gib", max_data_gib=2.5 / 1024)
         assert load(tmp_path / name, max_data_gib=3.5 / 1024).num_train > 0
 
 
@@ -111,7 +113,7 @@ def test_a_bomb_of_zeros_in_an_npz(tmp_path):
     write_npz(tmp_path / "x.npz", x=b"")
     write_raw_member(tmp_path / "x.npz", packed, len(header) + size)
     assert (tmp_path / "x.npz").stat().st_size < 12 * MIB
-    refused(tmp_path / "x.npz", "takes 10 GiB of memory or more, the limit is 8 GiB")
+    assert_refused(tmp_path / "x.npz", "takes 10 GiB of memory or more, the limit is 8 GiB")
 
 
 def write_raw_member(path, packed, size):
@@ -131,12 +133,14 @@ def write_raw_member(path, packed, size):
 def test_a_member_of_an_npz_that_leads_out_of_it(tmp_path, name):
     """Nothing is unpacked; but an archive that says so is not what NumPy wrote."""
     np.savez(tmp_path / "x.npz", x=IMAGES, **{name: IMAGES})
-    refused(tmp_path / "x.npz", "y.npy' leads out of the archive, which is refused")
+    assert_refused(tmp_path / "x.npz", "y.npy' leads out of the archive, which is refused")
 
 
 def test_a_claim_that_compression_cannot_reach(tmp_path):
     write_raw_member(tmp_path / "x.npz", b"\x03\x00", 2**30)
-    refused(tmp_path / "x.npz", "array 'x' is damaged: it claims 1073741824 bytes, packed into 2")
+    assert_refused(
+        tmp_path / "x.npz", "array 'x' is damaged: it claims 1073741824 bytes, packed into 2"
+    )
 
 
 def test_an_encrypted_npz(tmp_path):
@@ -145,7 +149,7 @@ def test_an_encrypted_npz(tmp_path):
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + offset] |= 1
     (tmp_path / "x.npz").write_bytes(bytes(data))
-    refused(tmp_path / "x.npz", "array 'x' is encrypted: save it without a password")
+    assert_refused(tmp_path / "x.npz", "array 'x' is encrypted: save it without a password")
 
 
 def test_python_objects_are_refused_in_words_of_our_own(tmp_path):
@@ -154,10 +158,12 @@ def test_python_objects_are_refused_in_words_of_our_own(tmp_path):
     np.savez(tmp_path / "x.npz", x=ragged)
     (tmp_path / "p.npz").write_bytes(pickle.dumps(1))
     for name in ("x.npy", "x.npz"):
-        refused(
+        assert_refused(
             tmp_path / name, "holds Python objects, which are refused because opening them could"
         )
-    refused(tmp_path / "p.npz", "a pickle, which is refused because opening it could run any code")
+    assert_refused(
+        tmp_path / "p.npz", "a pickle, which is refused because opening it could run any code"
+    )
 
 
 def test_an_image_of_too_many_pixels(tmp_path):
@@ -166,19 +172,19 @@ def test_an_image_of_too_many_pixels(tmp_path):
     data[16:24] = struct.pack(">II", 30_000, 30_000)
     data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
     (tmp_path / "b.png").write_bytes(bytes(data))
-    refused(tmp_path, r"b.png: claims to have more than [\d,]+ pixels, which is refused")
+    assert_refused(tmp_path, r"b.png: claims to have more than [\d,]+ pixels, which is refused")
 
 
 def test_a_folder_of_more_than_the_limit(tmp_path):
     for i in range(4):
         Image.fromarray(np.zeros((1024, 1024), np.uint8)).save(tmp_path / f"{i}.png")
-    refused(tmp_path, "hold up to 2.png takes 0.00293 GiB", max_data_gib=2.5 / 1024)
+    assert_refused(tmp_path, "hold up to 2.png takes 0.00293 GiB", max_data_gib=2.5 / 1024)
 
 
 def test_only_the_formats_of_the_names_are_opened(tmp_path):
     """Others may start a program, as PostScript does."""
     (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
-    refused(tmp_path, "x.png: not an image, or a corrupt one")
+    assert_refused(tmp_path, "x.png: not an image, or a corrupt one")
 
 
 def test_links_of_ones_own_are_followed_and_lost_ones_named(tmp_path):
@@ -191,7 +197,7 @@ def test_links_of_ones_own_are_followed_and_lost_ones_named(tmp_path):
         os.symlink(tmp_path / "store" / f"{i}.png", tmp_path / "picked" / f"{i}.png")
     assert load(tmp_path / "mine").num_train == 2 and load(tmp_path / "picked").num_train == 1
     os.symlink(tmp_path / "gone.png", tmp_path / "picked" / "9.png")
-    refused(tmp_path / "picked", "9.png: is a link to a file that is not there")
+    assert_refused(tmp_path / "picked", "9.png: is a link to a file that is not there")
 
 
 def test_a_gzip_bomb(tmp_path):
@@ -199,7 +205,9 @@ def test_a_gzip_bomb(tmp_path):
     with gzip.open(tmp_path / samples.IDX_NAMES[0], "wb", 1) as file:
         for _ in range(20):
             file.write(bytes(MIB))
-    refused(tmp_path, "takes 0.0107 GiB of memory or more", "mnist", max_data_gib=10.1 / 1024)
+    assert_refused(
+        tmp_path, "takes 0.0107 GiB of memory or more", "mnist", max_data_gib=10.1 / 1024
+    )
 
 
 def tar_with(path, *members):
@@ -226,7 +234,9 @@ RECORD = bytes(3073)
 )
 def test_members_that_lead_out_of_an_archive(tmp_path, member, message):
     tar_with(tmp_path / "cifar-10-binary.tar.gz", member)
-    refused(tmp_path, f"cifar-10-binary.tar.gz: member .*data_batch_1.bin' {message}", "cifar10")
+    assert_refused(
+        tmp_path, f"cifar-10-binary.tar.gz: member .*data_batch_1.bin' {message}", "cifar10"
+    )
 
 
 def test_a_sparse_member_that_claims_to_be_large(tmp_path):
@@ -239,7 +249,7 @@ def test_a_sparse_member_that_claims_to_be_large(tmp_path):
     path = tmp_path / "cifar-10-binary.tar.gz"
     with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as tar:
         tar.addfile(member, io.BytesIO(content))
-    refused(tmp_path, "data_batch_1.bin' is a link or no plain file", "cifar10")
+    assert_refused(tmp_path, "data_batch_1.bin' is a link or no plain file", "cifar10")
 
 
 class Claimed:
@@ -255,7 +265,7 @@ class Claimed:
 def test_a_pickled_array_of_more_than_the_pickle_holds(tmp_path):
     payload = pickle.dumps({"data": Claimed((2**20, 3072)), "labels": [1] * 2**10})
     samples.write_cifar_python(tmp_path, 3, lambda x, y: payload)
-    refused(tmp_path, "'data' claims 3221225472 bytes in a pickle of", "cifar10")
+    assert_refused(tmp_path, "'data' claims 3221225472 bytes in a pickle of", "cifar10")
 
 
 def test_labels_that_grow_without_bounds(tmp_path):
@@ -266,7 +276,7 @@ def test_labels_that_grow_without_bounds(tmp_path):
     samples.write_cifar_python(
         tmp_path, 3, lambda x, y: pickle.dumps({"data": x, "labels": nested})
     )
-    refused(tmp_path, "labels that are not all integers", "cifar10")
+    assert_refused(tmp_path, "labels that are not all integers", "cifar10")
 
 
 @pytest.mark.parametrize(
@@ -288,15 +298,15 @@ def test_labels_that_grow_without_bounds(tmp_path):
 def test_matlab_files_of_other_things(tmp_path, content, message):
     samples.write_svhn(tmp_path, 20, 10)
     scipy.io.savemat(tmp_path / "test_32x32.mat", content)
-    refused(tmp_path, message, "svhn_cropped")
+    assert_refused(tmp_path, message, "svhn_cropped")
 
 
 def test_a_matlab_file_of_more_than_the_limit(tmp_path):
     samples.write_svhn(tmp_path, 1000, 10)
-    refused(tmp_path, "train_32x32.mat takes", "svhn_cropped", max_data_gib=1 / 1024)
+    assert_refused(tmp_path, "train_32x32.mat takes", "svhn_cropped", max_data_gib=1 / 1024)
 
 
-def warned(caplog, path):
+def warnings_of_load(caplog, path):
     caplog.clear()
     caplog.set_level(logging.WARNING, "tf_sintrovae.data")
     load(path)
@@ -316,10 +326,10 @@ def test_what_may_be_meant_otherwise_is_one_warning(tmp_path, caplog):
         (np.arange(20.0).reshape(10, 2) * [0, 1], "1 of 2 coordinates hardly vary.*number 0"),
     ):
         np.save(path, x)
-        (text,) = warned(caplog, path)
+        (text,) = warnings_of_load(caplog, path)
         assert re.search(message, text), text
     np.save(path, IMAGES)
-    assert warned(caplog, path) == []
+    assert warnings_of_load(caplog, path) == []
 
 
 def test_classes_of_training_and_test(tmp_path, caplog):
@@ -329,11 +339,13 @@ def test_classes_of_training_and_test(tmp_path, caplog):
         )
 
     save([0, 1] * 6, [2, 3, 2, 3])
-    refused(tmp_path / "x.npz", r"no class of the test labels \(2, 3\) is among those of training")
+    assert_refused(
+        tmp_path / "x.npz", r"no class of the test labels \(2, 3\) is among those of training"
+    )
     save([0, 1] * 6, ["a", "b", "a", "b"])
-    refused(tmp_path / "x.npz", "some labels are text, others integers")
+    assert_refused(tmp_path / "x.npz", "some labels are text, others integers")
     save([0, 1] * 6, [0, 1, 0, 7])
-    assert warned(caplog, tmp_path / "x.npz") == [
+    assert warnings_of_load(caplog, tmp_path / "x.npz") == [
         f"{tmp_path / 'x.npz'}: test labels without training examples: 7"
     ]
     save(np.array([0, 2**64 - 1] * 6, np.uint64), np.array([0, 0, 0, 0]))
@@ -357,7 +369,7 @@ def test_training_images_without_test_images_are_split(tmp_path, caplog):
     write_images(tmp_path / "b" / "val" / "dogs", 2)
     assert load(tmp_path / "b").num_train == 8 and len(load(tmp_path / "b").examples("test").x) == 6
     write_images(tmp_path / "c" / "test")
-    refused(tmp_path / "c", "holds test/ and no train/")
+    assert_refused(tmp_path / "c", "holds test/ and no train/")
     write_images(tmp_path / "d" / "train")
     write_images(tmp_path / "d" / "plane")
     assert load(tmp_path / "d").class_names == ("plane", "train")
@@ -367,7 +379,7 @@ def test_a_single_example_is_refused_for_that_reason(tmp_path):
     write_images(tmp_path / "one", 1)
     np.save(tmp_path / "one.npy", IMAGES[:1])
     for name in ("one", "one.npy"):
-        refused(
+        assert_refused(
             tmp_path / name, r"holds a single example, of shape \[8, 8, 1\], which cannot be split"
         )
     np.savez(tmp_path / "one.npz", x_train=IMAGES[:1], x_test=IMAGES[:1])
@@ -388,10 +400,10 @@ def test_large_seeds_work(tmp_path, seed):
 
 def test_seeds_and_paths_that_nothing_can_be_made_of(tmp_path):
     for seed in (-1, 2**63, 2**100):
-        refused(tmp_path, f"seed={seed}: expected a whole number from 0 to", seed=seed)
-    refused("x" * 5000, "data_dir='x+' cannot be used")
-    refused("~nobody-of-this-name/x", "cannot be used")
-    refused("a\0b", "does not exist|cannot be used")
+        assert_refused(tmp_path, f"seed={seed}: expected a whole number from 0 to", seed=seed)
+    assert_refused("x" * 5000, "data_dir='x+' cannot be used")
+    assert_refused("~nobody-of-this-name/x", "cannot be used")
+    assert_refused("a\0b", "does not exist|cannot be used")
 
 
 @pytest.mark.parametrize(
@@ -413,7 +425,9 @@ def test_points_of_ones_own_are_read_as_they_are(tmp_path):
     source = load(tmp_path / "x.npz")
     assert source.shape == (3,) and not source.is_image
     np.testing.assert_array_equal(source.examples("train").x, x[:15].astype(np.float32))
-    refused(tmp_path / "x.npz", "image_size=8 has no meaning for .* points of 3", image_size=8)
+    assert_refused(
+        tmp_path / "x.npz", "image_size=8 has no meaning for .* points of 3", image_size=8
+    )
 
 
 @pytest.mark.parametrize(
@@ -431,4 +445,4 @@ def test_points_of_ones_own_are_read_as_they_are(tmp_path):
 )
 def test_points_that_cannot_be_used(tmp_path, x, message):
     np.save(tmp_path / "x.npy", x)
-    refused(tmp_path / "x.npy", message)
+    assert_refused(tmp_path / "x.npy", message)

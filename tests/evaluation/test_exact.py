@@ -181,7 +181,7 @@ def test_one_generated_batch_size_does_not_change_a_streams_independence(source)
     assert len(np.unique(samples.reshape(12, -1), axis=0)) == 12
 
 
-def test_data_too_few_for_a_measure_are_one_line(tmp_path):
+def test_data_too_few_for_a_metric_are_one_line(tmp_path):
     x, y = np.zeros((4, 3, 3, 1), np.float32), np.arange(4, dtype=np.int32) % 2
     tiny = ArraySource("tiny", x, y, x, y)
     with pytest.raises(UserError, match="metrics sample_quality on tiny: 4 and 4 examples"):
@@ -195,7 +195,7 @@ def test_data_too_few_for_a_measure_are_one_line(tmp_path):
 
 
 def test_the_page_names_every_measure_and_every_figure(source, tmp_path):
-    """docs/evaluation.md keeps up with the measures."""
+    """docs/evaluation.md keeps up with the metrics."""
     page = (pathlib.Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
     options = Options(ood_source=source)
     names = {n for s in (source, registry.load("rings")) for n in evaluation.applicable(s, options)}

@@ -1,4 +1,4 @@
-"""A measure that fails is told and costs no other; what was measured is kept."""
+"""A metric that fails is told and costs no other; what was measured is kept."""
 
 import json
 
@@ -27,14 +27,14 @@ ERRORS = [
 
 
 def fail(error):
-    def measure(context):
+    def metric(context):
         raise error
 
-    return measure
+    return metric
 
 
 @pytest.mark.parametrize(("error", "text"), ERRORS, ids=lambda value: type(value).__name__)
-def test_a_measure_that_fails_is_named_and_the_others_go_on(error, text, monkeypatch):
+def test_a_metric_that_fails_is_named_and_the_others_go_on(error, text, monkeypatch):
     monkeypatch.setitem(groups._ANY, "drift", fail(error))
     outcome = evaluation.measure(LinearModel((3, 3, 1)), SOURCE, NAMES)
     assert outcome.errors == {"drift": text}
@@ -56,7 +56,7 @@ def test_a_figure_that_is_no_number_is_a_failure(value, monkeypatch):
     json.dumps(results.collect_results(outcome, SOURCE, 0, 1, 1), allow_nan=False)
 
 
-def test_a_measure_that_fails_with_a_later_seed_has_no_metrics(monkeypatch):
+def test_a_metric_that_fails_with_a_later_seed_has_no_values(monkeypatch):
     tried = []
 
     def drift(context):
@@ -119,7 +119,7 @@ def test_evaluate_takes_data_and_batch_size_from_the_run(saved_model, defined_fl
     assert loads == [("digits", None, None, 3, 8.0)] * 2  # split as in the run
 
 
-def test_evaluate_ends_with_its_own_code_when_a_measure_fails(
+def test_evaluate_ends_with_its_own_code_when_a_metric_fails(
     saved_model, defined_flags, monkeypatch, capsys
 ):
     monkeypatch.setitem(groups._ANY, "elbo", fail(ValueError("broken")))

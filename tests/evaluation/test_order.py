@@ -1,4 +1,4 @@
-"""Figures do not depend on the order in which a data set is stored, class by class or mixed."""
+"""Metrics do not depend on the order in which a data set is stored, class by class or mixed."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def bars(count, seed):
     return x.reshape(-1, 4, 4, 1).astype(np.float32), y
 
 
-def mixed(x, y):
+def shuffle(x, y):
     order = np.random.default_rng(9).permutation(len(x))
     return x[order], y[order]
 
@@ -46,7 +46,7 @@ def mixed(x, y):
 def outcomes(train, test, model, metrics, options):
     """Outcomes on data as they are stored and on the same data mixed."""
     shape = train[0].shape[1:]
-    for splits in ((train, test), (mixed(*train), mixed(*test))):
+    for splits in ((train, test), (shuffle(*train), shuffle(*test))):
         source = ArraySource("ordered", *splits[0], *splits[1])
         assert source.shape == shape
         yield evaluation.measure(model, source, metrics, SEEDS, options=options)

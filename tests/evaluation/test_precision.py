@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.test_main import run
+from tests.support.runs import run
 from tf_sintrovae import build, evaluation
 from tf_sintrovae.config import Config
 from tf_sintrovae.data import registry

@@ -38,7 +38,7 @@ def tfp_mixture(loc, logvar, logits):
     )
 
 
-def expected(z, *parameters):
+def tfp_values(z, *parameters):
     """Log-density [N] and responsibilities [N, K] by TFP, in the type of its arguments."""
     distribution = tfp_mixture(*parameters)
     return distribution.log_prob(z), distribution.posterior_marginal(z).probs_parameter()

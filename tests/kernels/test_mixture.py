@@ -37,7 +37,7 @@ def L(request, monkeypatch):  # noqa: N802 - the field's name of the size
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_values_match_tfp(rng, jit_compile, L):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float64)
-    density, values = problems.expected(*tensors)
+    density, values = problems.tfp_values(*tensors)
     options = {"jit_compile": jit_compile}
     np.testing.assert_allclose(mixture.log_prob(*tensors, **options), density, atol=1e-10)
     np.testing.assert_allclose(mixture.responsibilities(*tensors, **options), values, atol=1e-10)
@@ -62,11 +62,11 @@ def test_gradients_match_tfp(rng, jit_compile, L):
         for a, w in zip(actual, wanted, strict=True):
             np.testing.assert_allclose(a, w, rtol=1e-10, atol=1e-10)
 
-    check(mixture.log_prob, lambda *args: problems.expected(*args)[0], grad_density)
-    check(mixture.log_prob_and_responsibilities, problems.expected, grad_density, grad_values)
+    check(mixture.log_prob, lambda *args: problems.tfp_values(*args)[0], grad_density)
+    check(mixture.log_prob_and_responsibilities, problems.tfp_values, grad_density, grad_values)
     check(
         mixture.log_prob_and_mean_responsibilities,
-        with_mean(problems.expected),
+        with_mean(problems.tfp_values),
         grad_density,
         grad_mean,
     )
@@ -94,7 +94,7 @@ def test_mean_over_many_samples_keeps_digits(rng):
     problem = problems.random_problem(rng, N=50_001, L=2)
     narrow, wide = (problems.as_tensors(problem, dtype) for dtype in (tf.float32, tf.float64))
     _, mean = mixture.log_prob_and_mean_responsibilities(*narrow)
-    wanted = tf.reduce_mean(problems.expected(*wide)[1], axis=0)
+    wanted = tf.reduce_mean(problems.tfp_values(*wide)[1], axis=0)
     np.testing.assert_allclose(mean, wanted, rtol=1e-6)
 
 
@@ -131,7 +131,7 @@ def test_second_order_matches_tfp(rng, L):
 
         return call
 
-    wanted = problems.gradients(squared_gradient(problems.expected), tensors, 1.0)
+    wanted = problems.gradients(squared_gradient(problems.tfp_values), tensors, 1.0)
     kernel = squared_gradient(mixture.log_prob_and_responsibilities)
     for function in (kernel, tf.function(kernel)):
         for a, w in zip(problems.gradients(function, tensors, 1.0), wanted, strict=True):
@@ -141,7 +141,7 @@ def test_second_order_matches_tfp(rng, L):
 def test_one_component_is_a_gaussian(rng, L):
     tensors = problems.as_tensors(problems.random_problem(rng, K=1, L=L), tf.float64)
     density, values = mixture.log_prob_and_responsibilities(*tensors)
-    np.testing.assert_allclose(density, problems.expected(*tensors)[0], atol=1e-10)
+    np.testing.assert_allclose(density, problems.tfp_values(*tensors)[0], atol=1e-10)
     np.testing.assert_array_equal(values, 1)
     grad_logits = problems.gradients(mixture.log_prob, tensors, 1.0)[3]
     np.testing.assert_array_equal(grad_logits, 0)
@@ -167,7 +167,7 @@ def test_batch_dimensions(rng, L):
     z, *parameters = problems.as_tensors(problems.random_problem(rng, N=24, L=L), tf.float64)
     batched = tf.reshape(z, (2, 3, 4, L))
     density, values = mixture.log_prob_and_responsibilities(batched, *parameters)
-    wanted_density, wanted = problems.expected(z, *parameters)
+    wanted_density, wanted = problems.tfp_values(z, *parameters)
     np.testing.assert_allclose(tf.reshape(density, [-1]), wanted_density, atol=1e-10)
     assert values.shape == (2, 3, 4, 5)
     np.testing.assert_allclose(tf.reshape(values, (24, 5)), wanted, atol=1e-10)
@@ -191,11 +191,13 @@ def graph_of_any_size(function, L):
     return tf.function(function, input_signature=specs)
 
 
-def compiled(function, L):
+def compile_with_xla(function, L):
     return tf.function(function, jit_compile=True)
 
 
-@pytest.mark.parametrize("context", [graph, graph_of_any_batch, graph_of_any_size, compiled])
+@pytest.mark.parametrize(
+    "context", [graph, graph_of_any_batch, graph_of_any_size, compile_with_xla]
+)
 def test_same_in_every_context(rng, context, L):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float32)
 
@@ -226,8 +228,8 @@ def test_under_mirrored_strategy(rng):
 
         return strategy.run(replica)
 
-    for of_replicas, w in zip(step(), wanted, strict=True):
-        for a in strategy.experimental_local_results(of_replicas):
+    for replicas, w in zip(step(), wanted, strict=True):
+        for a in strategy.experimental_local_results(replicas):
             np.testing.assert_allclose(a, w, rtol=1e-5, atol=1e-5)
 
 

@@ -31,13 +31,13 @@ def float32_problem(seed, shape, **options):
 
 def check_contract(problem, upstream=None):
     narrow, wide = (problems.as_tensors(problem, dtype) for dtype in (tf.float32, tf.float64))
-    wanted = problems.expected(*wide)[0].numpy()
+    wanted = problems.tfp_values(*wide)[0].numpy()
     error = np.abs(np.float64(mixture.log_prob(*narrow)) - wanted)
     np.testing.assert_array_less(error, 1e-3 + 1e-5 * np.abs(wanted))
     if upstream is None:
         upstream = 1.0 + 0.5 * np.cos(np.arange(len(wanted)))
     actual = problems.gradients(mixture.log_prob, narrow, upstream)
-    wanted = problems.gradients(lambda *a: problems.expected(*a)[0], wide, upstream)
+    wanted = problems.gradients(lambda *a: problems.tfp_values(*a)[0], wide, upstream)
     for name, a, w in zip(("z", "loc", "logvar", "logits"), actual, wanted, strict=True):
         if name == "logits" and w.size == 1:
             np.testing.assert_array_equal(a, 0)
@@ -56,13 +56,13 @@ def test_float32_keeps_the_contract(seed, shape, spread, logvar, width, deviatio
     )
 
 
-def maximised(z, num_components, rounds):
+def maximise_likelihood(z, num_components, rounds):
     """Parameters by some rounds of expectation maximisation: where the gradients nearly vanish."""
     rng = np.random.default_rng(3)
     loc = z[rng.integers(0, len(z), num_components)]
     logvar, logits = np.zeros_like(loc), np.zeros(num_components)
     for _ in range(rounds):
-        values = problems.expected(*problems.as_tensors((z, loc, logvar, logits), tf.float64))[1]
+        values = problems.tfp_values(*problems.as_tensors((z, loc, logvar, logits), tf.float64))[1]
         values = values.numpy()  # [N, K]
         total = values.sum(0)[:, np.newaxis]
         loc = values.T @ z / total
@@ -75,7 +75,7 @@ def maximised(z, num_components, rounds):
 @pytest.mark.parametrize("rounds", [10, 100])
 def test_gradients_of_parameters_keep_the_contract_near_an_optimum(L, rounds):
     z, *_ = problems.random_problem(np.random.default_rng(5), N=2000, K=8, L=L)
-    problem = [np.float64(np.float32(array)) for array in (z, *maximised(z, 8, rounds))]
+    problem = [np.float64(np.float32(array)) for array in (z, *maximise_likelihood(z, 8, rounds))]
     check_contract(problem, np.ones(2000))
 
 
@@ -113,7 +113,7 @@ def test_gradients_of_equal_responsibilities_keep_the_contract(L, function):
     means = function is mixture.log_prob_and_mean_responsibilities
 
     def reference(*tensors):
-        density, values = problems.expected(*tensors)
+        density, values = problems.tfp_values(*tensors)
         return density, tf.reduce_mean(values, axis=0) if means else values
 
     actual = problems.gradients(function, narrow, 0.0, upstream)
@@ -126,7 +126,7 @@ def test_gradients_of_equal_responsibilities_keep_the_contract(L, function):
 def test_large_problems_keep_the_contract_near_an_optimum(L, monkeypatch):
     monkeypatch.setattr(programs, "RESIDENT_LIMIT", 0)
     z, *_ = problems.random_problem(np.random.default_rng(5), N=1500, K=8, L=L)
-    problem = [np.float64(np.float32(array)) for array in (z, *maximised(z, 8, 30))]
+    problem = [np.float64(np.float32(array)) for array in (z, *maximise_likelihood(z, 8, 30))]
     check_contract(problem, np.ones(1500))
 
 

@@ -30,7 +30,7 @@ def test_matches_tfp(small_blocks, N, K):
         return mixture.log_prob_and_mean_responsibilities(*args, jit_compile=False)
 
     def reference(*args):
-        density, values = problems.expected(*args)
+        density, values = problems.tfp_values(*args)
         return density, tf.reduce_mean(values, axis=0)
 
     for a, w in zip(streamed(*tensors), reference(*tensors), strict=True):
@@ -42,7 +42,7 @@ def test_matches_tfp(small_blocks, N, K):
     density_alone = problems.gradients(
         lambda *args: mixture.log_prob(*args, jit_compile=False), tensors, upstream[0]
     )
-    wanted = problems.gradients(lambda *args: problems.expected(*args)[0], tensors, upstream[0])
+    wanted = problems.gradients(lambda *args: problems.tfp_values(*args)[0], tensors, upstream[0])
     for a, w in zip(density_alone, wanted, strict=True):
         np.testing.assert_allclose(a, w, rtol=1e-10, atol=1e-10)
 
@@ -54,11 +54,11 @@ def test_float32_keeps_digits_of_large_densities(small_blocks):
     problem = [np.float64(np.float32(a)) for a in problem]
     problem[0] = np.float64(np.float32(problem[0] * 40))
     narrow, wide = (problems.as_tensors(problem, dtype) for dtype in (tf.float32, tf.float64))
-    assert np.median(np.abs(problems.expected(*wide)[0])) > 1e5
+    assert np.median(np.abs(problems.tfp_values(*wide)[0])) > 1e5
     actual = problems.gradients(
         lambda *args: mixture.log_prob(*args, jit_compile=False), narrow, 1.0
     )
-    wanted = problems.gradients(lambda *args: problems.expected(*args)[0], wide, 1.0)
+    wanted = problems.gradients(lambda *args: problems.tfp_values(*args)[0], wide, 1.0)
     for a, w in zip(actual[:3], wanted[:3], strict=True):
         assert problems.relative_error(a, w) < 1e-4
 
@@ -68,7 +68,7 @@ def test_weight_of_zero_in_a_block_of_its_own(small_blocks):
     logits[:3] = -np.inf  # the whole first block
     tensors = problems.as_tensors((z, loc, logvar, logits), tf.float64)
     np.testing.assert_allclose(
-        mixture.log_prob(*tensors, jit_compile=False), problems.expected(*tensors)[0], atol=1e-10
+        mixture.log_prob(*tensors, jit_compile=False), problems.tfp_values(*tensors)[0], atol=1e-10
     )
     for gradient in problems.gradients(
         lambda *args: mixture.log_prob(*args, jit_compile=False), tensors, 1.0
@@ -107,7 +107,7 @@ def test_large_problem_streams_by_itself():
     rows = slice(0, N, 500)
     wide = [tf.cast(t, tf.float64) for t in tensors]
     np.testing.assert_allclose(
-        density[rows], problems.expected(wide[0][rows], *wide[1:])[0], atol=1e-3
+        density[rows], problems.tfp_values(wide[0][rows], *wide[1:])[0], atol=1e-3
     )
     np.testing.assert_allclose(tf.reduce_sum(mean), 1, rtol=1e-5)
 
@@ -149,7 +149,7 @@ def test_a_known_size_is_not_served_by_a_program_for_any(monkeypatch):
     monkeypatch.setattr(programs, "RESIDENT_LIMIT", 100)
     density = mixture.log_prob(*tensors)
     assert traced
-    np.testing.assert_allclose(density, problems.expected(*tensors)[0], rtol=1e-5)
+    np.testing.assert_allclose(density, problems.tfp_values(*tensors)[0], rtol=1e-5)
 
 
 def test_empty_batch_of_an_unknown_size(monkeypatch):

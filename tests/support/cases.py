@@ -68,17 +68,17 @@ class Case:
         return SHAPES[self.networks]
 
     def model(self, synchronized=False, **settings) -> SoftIntroVAE:
-        """The model, uncompiled; `settings` are weights of its objective, and those of SoftIntroVAE."""
+        """The model, uncompiled; `settings` are loss weights and arguments of SoftIntroVAE."""
         encoder, decoder = networks.build_networks(
             self.shape, LATENT_DIM, WIDTHS[self.networks], synchronized=synchronized
         )
         settings = _SETTINGS | settings
-        weights = {name: settings.pop(name) for name in Objective._fields if name in settings}
+        loss_weights = {name: settings.pop(name) for name in Objective._fields if name in settings}
         return SoftIntroVAE(
             encoder,
             decoder,
             PRIORS[self.prior](self.shape),
-            objective=Objective(**weights),
+            objective=Objective(**loss_weights),
             **settings,
         )
 

@@ -44,9 +44,9 @@ class GoldenCase:
     """One of the recorded cases, `mlp2d` or `image28`.
 
     Args:
-        name: of the file.
+        name: name of the case and its file.
         dtype: 'float64' or 'float32', the precision of the model under test.
-        joint_batches: of that model.
+        joint_batches: whether that model's networks take reconstructions and fakes as one batch.
     """
 
     def __init__(self, name: str, dtype: str, joint_batches: bool = False):
@@ -96,7 +96,7 @@ class GoldenCase:
             prior.max_logvar.assign(self.values["prior/clip_max"])
         for player, network in (("encoder", encoder), ("decoder", decoder)):
             for variable in network.trainable_variables:
-                variable.assign(self.recorded(f"weights/{player}.", player, variable))
+                variable.assign(self.recorded_array(f"weights/{player}.", player, variable))
         return SoftIntroVAE(
             encoder,
             decoder,
@@ -114,7 +114,7 @@ class GoldenCase:
             joint_batches=self.joint_batches,
         )
 
-    def recorded(self, prefix: str, player: str, variable: keras.Variable) -> np.ndarray:
+    def recorded_array(self, prefix: str, player: str, variable: keras.Variable) -> np.ndarray:
         """The recorded array (a weight, or its gradient) that belongs to a variable, in its layout."""
         layer, weight = variable.path.split("/")[-2:]
         name = self._layer_name(player, layer)

@@ -11,7 +11,7 @@ class LinearModel(tf.Module):
     """`z ~ N(0, I)`, `x | z ~ N(W z + b, I)`, `W` with orthogonal columns: the posterior is diagonal.
 
     Args:
-        shape: of one example.
+        shape: shape of one example.
         latent_dim: L, at most the size of an example.
         scale: length of each column of W.
         widening: factor of the posterior's standard deviation; 1 is exact.
@@ -29,7 +29,7 @@ class LinearModel(tf.Module):
         self._logvar = float(2.0 * np.log(widening) - np.log(self._precision))
         self.latent_dim = latent_dim
         self._holder = tf.Module()
-        self._functions = self._traced()
+        self._functions = self._trace()
 
     @property
     def signatures(self):
@@ -46,7 +46,7 @@ class LinearModel(tf.Module):
         concrete = {n: f.get_concrete_function() for n, f in self.signatures.items()}
         tf.saved_model.save(self, str(path), signatures=concrete)
 
-    def _traced(self):
+    def _trace(self):
         x = tf.TensorSpec((None, *self.shape), tf.float32, name="x")
         z = tf.TensorSpec((None, self.latent_dim), tf.float32, name="z")
         seed = tf.TensorSpec((2,), tf.int32, name="seed")

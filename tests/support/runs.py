@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_sintrovae import main
 from tf_sintrovae.config import Config
 from tf_sintrovae.data import registry
 from tf_sintrovae.training import loop, progress, workdir
@@ -39,6 +40,25 @@ TINY = Config(
 
 # The same in the plane, for networks that compile in a third of the time.
 PLANE = {"dataset": "8gaussians", "widths": (8,), "batch_size": 16}
+
+# A run of any data set in few steps, for what `main` does around the training.
+QUICK = {
+    "steps_per_epoch": 2,
+    "epochs": 3,
+    "vae_epochs": 2,
+    "mixture_warmup_epochs": 1,
+    "num_mc_samples": 2,
+    "num_components": 3,
+    "latent_dim": 2,
+    "beta_neg": 1.0,
+}
+
+
+def run(folder, **settings):
+    """Runs main's work in this process, shortened by `QUICK`."""
+    config = Config(workdir=str(folder), **(QUICK | settings))
+    with workdir.open_workdir(config) as opened:
+        main.run(config, opened)
 
 
 def trained(folder, measure=None, **changes):

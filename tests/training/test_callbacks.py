@@ -189,7 +189,7 @@ def handlers():
     [({"step": 2}, 2), ({"step": 4}, 4), ({"step": 8}, 8), ({"epoch": 0}, 4), ({"epoch": 1}, 8)],
 )
 def test_a_signal_stops_after_its_step_or_epoch_and_is_saved(number, sent, stopped_at, handlers):
-    """Also in the last step, and after it while the last epoch's pictures are drawn."""
+    """Also in the last step, and after it while the last epoch's figures are drawn."""
     model = Recorder()
     checkpoints = FakeCheckpoints(model)
     around = [
@@ -372,9 +372,9 @@ def events(folder):
     return found
 
 
-def test_tensorboard_gets_losses_all_rates_and_pictures(tmp_path):
-    picture = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
-    summaries = callbacks.Summaries(tmp_path, lambda: {"samples": picture}, every=2)
+def test_tensorboard_gets_losses_all_rates_and_images(tmp_path):
+    image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    summaries = callbacks.Summaries(tmp_path, lambda: {"samples": image}, every=2)
     rates = callbacks.LearningRates((1.0, 2.0, 4.0), (4,))
     Recorder().run([rates, summaries], epochs=5)
     found = events(tmp_path)
@@ -385,4 +385,4 @@ def test_tensorboard_gets_losses_all_rates_and_pictures(tmp_path):
     assert sorted(found["samples"]) == [1, 3]  # every second epoch
     width, height, png = found["samples"][1]
     assert (int(width), int(height)) == (5, 4)
-    np.testing.assert_array_equal(tf.io.decode_png(png), picture)
+    np.testing.assert_array_equal(tf.io.decode_png(png), image)

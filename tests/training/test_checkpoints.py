@@ -14,7 +14,7 @@ from tf_sintrovae.training.divergence import DivergenceError
 CASE = Case("points", "warm_started")
 
 
-def compiled(case=CASE, **settings):
+def compile_case(case=CASE, **settings):
     model = case.model(**settings)
     model.compile("adam", "adam", "adam")
     return model
@@ -42,7 +42,7 @@ def values(model):
 
 def assert_holds(model, step):
     """The model holds what `fill` gave it at `step`."""
-    expected = compiled()
+    expected = compile_case()
     fill(expected, step)
     for actual, wanted in zip(values(model), values(expected), strict=True):
         np.testing.assert_array_equal(actual, wanted)
@@ -51,7 +51,7 @@ def assert_holds(model, step):
 @pytest.fixture
 def folder(tmp_path):
     """Checkpoints of the steps 5, 10 and 15."""
-    model = compiled()
+    model = compile_case()
     checkpoints = Checkpoints(model, tmp_path)
     for step in (5, 10, 15):
         fill(model, step)
@@ -59,16 +59,16 @@ def folder(tmp_path):
     return tmp_path
 
 
-def restored(folder):
+def restore(folder):
     """A new model from the checkpoints in `folder`."""
-    model = compiled()
+    model = compile_case()
     step = Checkpoints(model, folder).restore()
     assert step == int(model.step.numpy())
     return model, step
 
 
 def test_nothing_to_restore_leaves_the_model_as_it_is(tmp_path):
-    model = compiled()
+    model = compile_case()
     before = values(model)
     assert Checkpoints(model, tmp_path / "none").restore() == 0
     for old, new in zip(before, values(model), strict=True):
@@ -79,7 +79,7 @@ def test_nothing_to_restore_leaves_the_model_as_it_is(tmp_path):
     "case", [CASE, Case("images", "mixture"), Case("points", "standard_normal")]
 )
 def test_every_variable_comes_back(case, tmp_path):
-    model, other = compiled(case), compiled(case)
+    model, other = compile_case(case), compile_case(case)
     fill(model, 7)
     Checkpoints(model, tmp_path).save()
     assert Checkpoints(other, tmp_path).restore() == 7
@@ -89,7 +89,7 @@ def test_every_variable_comes_back(case, tmp_path):
 
 
 def test_the_last_three_are_kept_and_the_newest_is_restored(folder):
-    model = compiled()
+    model = compile_case()
     checkpoints = Checkpoints(model, folder)
     checkpoints.restore()
     assert_holds(model, 15)
@@ -98,7 +98,7 @@ def test_the_last_three_are_kept_and_the_newest_is_restored(folder):
     assert sorted(path.stem for path in folder.glob("*.index")) == ["ckpt-10", "ckpt-15", "ckpt-20"]
 
 
-def cut(path, size):
+def truncate(path, size):
     os.truncate(path, size)
 
 
@@ -110,13 +110,13 @@ def flip(path):
 
 
 DAMAGES = {
-    "data cut in half": lambda data, index: cut(data, data.stat().st_size // 2),
-    "data short of a byte": lambda data, index: cut(data, data.stat().st_size - 1),
-    "data empty": lambda data, index: cut(data, 0),
+    "data cut in half": lambda data, index: truncate(data, data.stat().st_size // 2),
+    "data short of a byte": lambda data, index: truncate(data, data.stat().st_size - 1),
+    "data empty": lambda data, index: truncate(data, 0),
     "data missing": lambda data, index: data.unlink(),
     "data altered": lambda data, index: flip(data),
-    "index cut in half": lambda data, index: cut(index, index.stat().st_size // 2),
-    "index empty": lambda data, index: cut(index, 0),
+    "index cut in half": lambda data, index: truncate(index, index.stat().st_size // 2),
+    "index empty": lambda data, index: truncate(index, 0),
     "index altered": lambda data, index: flip(index),
 }
 
@@ -129,7 +129,7 @@ def damage(folder, step, kind):
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(kind, folder, caplog):
     damage(folder, 15, kind)
-    model, step = restored(folder)
+    model, step = restore(folder)
     assert step == 10
     assert_holds(model, 10)
     assert "ckpt-15 cannot be read: " in caplog.text
@@ -142,43 +142,43 @@ def test_the_list_of_checkpoints_is_not_needed(content, folder):
         (folder / "checkpoint").unlink()
     else:
         (folder / "checkpoint").write_text(content)
-    assert_holds(restored(folder)[0], 15)
+    assert_holds(restore(folder)[0], 15)
 
 
 def test_when_all_are_damaged_the_user_is_told(folder, caplog):
     for step in (5, 10, 15):
         damage(folder, step, "data cut in half")
     with pytest.raises(UserError, match=r"none of the checkpoints in .* --overwrite"):
-        restored(folder)
+        restore(folder)
     assert caplog.text.count("cannot be read") == 3
 
 
 def test_a_checkpoint_of_another_model_is_not_taken(folder):
-    model = compiled(Case("images", "warm_started"))
+    model = compile_case(Case("images", "warm_started"))
     with pytest.raises(UserError, match="none of the checkpoints"):
         Checkpoints(model, folder).restore()
 
 
 def test_saving_over_a_damaged_one_mends_it(folder):
     damage(folder, 15, "data cut in half")
-    model = compiled()
+    model = compile_case()
     checkpoints = Checkpoints(model, folder)
     checkpoints.restore()
     fill(model, 15)
     checkpoints.save()
-    assert_holds(restored(folder)[0], 15)
+    assert_holds(restore(folder)[0], 15)
 
 
 def test_an_entry_that_is_no_checkpoint_is_passed_over(folder, caplog):
     (folder / "ckpt-foo.index").write_text("mine")
-    assert_holds(restored(folder)[0], 15)
+    assert_holds(restore(folder)[0], 15)
     assert "ckpt-foo.index is not a checkpoint of a step" in caplog.text
 
 
 def test_no_flipped_bit_goes_unnoticed(folder):
     """TensorFlow checks the sums of all blocks: what is restored is what was saved, then or before."""
     generator = np.random.default_rng(0)
-    model = compiled()
+    model = compile_case()
     checkpoints = Checkpoints(model, folder)
     expected = {}
     for step in (10, 15):
@@ -201,7 +201,7 @@ def test_no_flipped_bit_goes_unnoticed(folder):
 # What is never saved ----------------------------------------------------------------------------------
 
 
-def poisoned(model, kind):
+def poison(model, kind):
     """The variable of that kind, with a value that is not finite."""
     variable, value = {
         "a weight": lambda: (model.encoder.trainable_variables[0], np.nan),
@@ -216,7 +216,7 @@ def poisoned(model, kind):
 
 
 def test_what_is_not_finite_is_never_saved(tmp_path):
-    model = compiled(Case("small_images", "warm_started"))
+    model = compile_case(Case("small_images", "warm_started"))
     checkpoints = Checkpoints(model, tmp_path)
     assert np.isinf(model.prior.limits[0].numpy()).all()  # no limit yet, and no fault
     checkpoints.save()
@@ -229,7 +229,7 @@ def test_what_is_not_finite_is_never_saved(tmp_path):
     }
     for step, (kind, name) in enumerate(expected.items(), start=1):
         model.step.assign(step)
-        poisoned(model, kind)
+        poison(model, kind)
         with pytest.raises(DivergenceError, match=f"diverged at step {step}: {name} not finite"):
             checkpoints.save()
         assert checkpoints.restore() == 0
@@ -238,7 +238,7 @@ def test_what_is_not_finite_is_never_saved(tmp_path):
 
 def test_losses_that_were_not_finite_keep_finite_weights_from_being_saved(tmp_path):
     """Of half precision, whose optimizers leave such gradients out."""
-    model = compiled()
+    model = compile_case()
     model.diverged.assign([7, 0b110])
     with pytest.raises(DivergenceError, match="diverged at step 7: rec, kl not finite"):
         Checkpoints(model, tmp_path).save()
@@ -246,10 +246,10 @@ def test_losses_that_were_not_finite_keep_finite_weights_from_being_saved(tmp_pa
 
 
 def test_a_checkpoint_of_before_that_is_not_finite_is_passed_over(folder, caplog, monkeypatch):
-    model = compiled()
+    model = compile_case()
     checkpoints = Checkpoints(model, folder)
     fill(model, 20)
-    poisoned(model, "a moment")
+    poison(model, "a moment")
     with monkeypatch.context() as context:
         context.setattr(checkpoints, "check_finite", lambda: None)
         checkpoints.save()
@@ -263,14 +263,14 @@ def test_a_checkpoint_of_before_that_is_not_finite_is_passed_over(folder, caplog
 
 
 def test_stage_and_hand_over_come_from_the_checkpoint(tmp_path):
-    model = compiled()
+    model = compile_case()
     checkpoints = Checkpoints(model, tmp_path)
     model.hand_over()
     model.start_introspection()
     limits = model.prior.mixture.max_logvar.numpy()
     checkpoints.state.hand_over_step.assign(4)
     checkpoints.save()
-    other = compiled()
+    other = compile_case()
     restored = Checkpoints(other, tmp_path)
     restored.restore()
     assert (other.stage, other.prior.handed_over) == ("introspective", True)
@@ -281,7 +281,7 @@ def test_stage_and_hand_over_come_from_the_checkpoint(tmp_path):
 
 
 def test_going_back_to_before_a_change_undoes_it(tmp_path):
-    model = compiled()
+    model = compile_case()
     checkpoints = Checkpoints(model, tmp_path)
     checkpoints.save()
     model.hand_over()
@@ -293,7 +293,7 @@ def test_going_back_to_before_a_change_undoes_it(tmp_path):
 
 def test_a_full_disk_is_one_clear_line_and_the_one_before_stays(folder):
     """Files may grow to 4 KiB only, which is what a write meets on a full disk but for the error's number."""
-    model = compiled()
+    model = compile_case()
     checkpoints = Checkpoints(model, folder)
     fill(model, 20)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -308,6 +308,6 @@ def test_a_full_disk_is_one_clear_line_and_the_one_before_stays(folder):
     assert "\n" not in str(error.value)
     assert not list(folder.glob("*temp*"))
     assert not list(folder.glob("ckpt-20*"))
-    assert_holds(restored(folder)[0], 15)
+    assert_holds(restore(folder)[0], 15)
     checkpoints.save()
-    assert_holds(restored(folder)[0], 20)
+    assert_holds(restore(folder)[0], 20)

@@ -53,7 +53,7 @@ def test_the_same_run_goes_on_and_so_it_does_with_changeable_settings(tmp_path):
     assert read_config(tmp_path).epochs == 500
 
 
-def changed(name) -> Config:
+def change(name) -> Config:
     """The defaults with another value of the setting `name`."""
     default = getattr(Config(), name)
     others = {
@@ -84,7 +84,7 @@ def test_a_setting_that_shaped_the_run_cannot_change(name, tmp_path):
     before = contents(tmp_path)
     with (
         pytest.raises(UserError, match=rf"other settings:.* {name}=.* \(was .*--overwrite"),
-        workdir.open_workdir(config(tmp_path, **changed(name))),
+        workdir.open_workdir(config(tmp_path, **change(name))),
     ):
         pass
     assert contents(tmp_path) == before

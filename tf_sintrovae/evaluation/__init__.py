@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from tf_sintrovae.evaluation.outcome import Outcome, in_one_line
     from tf_sintrovae.evaluation.suite import evaluate, measure
 
-_MODULES = {
-    "Options": "options",
-    "Outcome": "outcome",
-    "applicable": "groups",
-    "check_metrics": "groups",
-    "evaluate": "suite",
-    "in_one_line": "outcome",
-    "measure": "suite",
+# Public name -> the module that has it.
+_HOMES = {
+    "Options": "tf_sintrovae.evaluation.options",
+    "Outcome": "tf_sintrovae.evaluation.outcome",
+    "applicable": "tf_sintrovae.evaluation.groups",
+    "check_metrics": "tf_sintrovae.evaluation.groups",
+    "evaluate": "tf_sintrovae.evaluation.suite",
+    "in_one_line": "tf_sintrovae.evaluation.outcome",
+    "measure": "tf_sintrovae.evaluation.suite",
 }
 
 __all__ = [
@@ -34,6 +35,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -170,13 +170,13 @@ def test_a_missing_test_split_is_named():
 # Fingerprints ---------------------------------------------------------------------------------------
 
 
-def pictures(count=40, seed=0):
+def random_images(count=40, seed=0):
     generator = np.random.default_rng(seed)
     return generator.integers(0, 256, (count, 4, 4, 1), np.uint8), np.arange(count) % 3
 
 
 def test_a_fingerprint_is_of_the_values_that_training_sees():
-    x, y = pictures()
+    x, y = random_images()
     whole = ArraySource("bytes", x, y).fingerprint()
     assert (whole["count"], whole["shape"]) == (40, [4, 4, 1])
     floats = ArraySource("floats", x / np.float32(255), y)
@@ -184,13 +184,13 @@ def test_a_fingerprint_is_of_the_values_that_training_sees():
 
 
 def test_other_examples_labels_counts_and_shapes_have_other_fingerprints():
-    x, y = pictures()
+    x, y = random_images()
     sources = [
         ArraySource("as it is", x, y),
-        ArraySource("an example more", *pictures(41)),
+        ArraySource("an example more", *random_images(41)),
         ArraySource("another order", x[::-1], y[::-1]),
         ArraySource("other labels", x, (y + 1) % 3),
-        ArraySource("other values", *pictures(seed=1)),
+        ArraySource("other values", *random_images(seed=1)),
         ArraySource("another shape", x.reshape(40, 2, 8, 1), y),
     ]
     found = {str(source.fingerprint()) for source in sources}

@@ -55,7 +55,7 @@ def test_features_of_real_data_are_extracted_once(tmp_path):
     assert calls == [3, 3, 1, 5, 7]
 
 
-def spoilt(entry, kind):
+def spoil(entry, kind):
     """The bytes of a cache entry that is damaged in the way `kind` tells."""
     if kind == "truncated":
         return entry[: len(entry) // 2]
@@ -85,7 +85,7 @@ def test_an_entry_that_cannot_be_read_is_made_again(kind, tmp_path):
     first = network.cached_features(net, x, tmp_path)
     (path,) = (tmp_path / "features").iterdir()
     entry = path.read_bytes()
-    path.write_bytes(spoilt(entry, kind))
+    path.write_bytes(spoil(entry, kind))
     np.testing.assert_array_equal(network.cached_features(net, x, tmp_path), first)
     assert path.read_bytes() == entry
 

@@ -44,15 +44,7 @@ def read_binary(archive: pathlib.Path, max_bytes: int) -> tuple[LabelledImages, 
 def read_python(archive: pathlib.Path, max_bytes: int) -> tuple[LabelledImages, LabelledImages]:
     """Reads `cifar-10-python.tar.gz` without running anything that its pickles may ask for.
 
-    Args:
-        archive: path of the file.
-        max_bytes: greatest number of bytes that it may unpack to.
-
-    Returns:
-        Training and test split, each images x [N, 32, 32, 3] uint8 and labels y [N] uint8.
-
-    Raises:
-        UserError: the file is damaged, not this archive, too big, or a pickle of more than NumPy arrays.
+    Arguments, results and errors are those of `read_binary`; a pickle of more than NumPy arrays is one more.
     """
     return _splits(archive, max_bytes, "", _parse_python)
 

@@ -52,8 +52,7 @@ class DensitySource(Source):
         self, batch_size: int, seed: int, start_step: int = 0, num_shards: int = 1, shard: int = 0
     ) -> tf.data.Dataset:
         """See `Source`."""
-        rows = batch_size // num_shards
-        mine = slice(shard * rows, (shard + 1) * rows)
+        mine = pipelines.shard_rows(batch_size, num_shards, shard)
 
         def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             x, y = self._draw(tf.stack([tf.constant(seed, tf.int64), step]), batch_size)

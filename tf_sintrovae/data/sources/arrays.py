@@ -83,8 +83,10 @@ class ArraySource(Source):
     ) -> tf.data.Dataset:
         """See `Source`."""
         pipelines.require_batch(self, batch_size)
-        steps, rows = self.steps_per_epoch(batch_size), batch_size // num_shards
-        mine = slice(shard * rows, (shard + 1) * rows)
+        steps, mine = (
+            self.steps_per_epoch(batch_size),
+            pipelines.shard_rows(batch_size, num_shards, shard),
+        )
         x, y = self._train_tensors
 
         def epoch_order(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -97,8 +99,7 @@ class ArraySource(Source):
         def batch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return pipelines.to_float(tf.gather(x, index)), tf.gather(y, index)
 
-        epochs = tf.data.Dataset.range(start_step // steps, pipelines.LAST)
-        return pipelines.finish(epochs.flat_map(epoch_order).skip(start_step % steps), batch)
+        return pipelines.finish(pipelines.resume(epoch_order, steps, start_step), batch)
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
         """See `Source`."""

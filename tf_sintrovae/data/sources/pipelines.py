@@ -28,6 +28,26 @@ def finish(elements: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
+def resume(
+    epoch_batches: Callable[[tf.Tensor], tf.data.Dataset], steps: int, start_step: int
+) -> tf.data.Dataset:
+    """The epochs of finite data, one after the other without end, from a step on.
+
+    Args:
+        epoch_batches: traceable function from the number of an epoch to its batches.
+        steps: batches in an epoch.
+        start_step: number of batches already taken.
+    """
+    epochs = tf.data.Dataset.range(start_step // steps, LAST)
+    return epochs.flat_map(epoch_batches).skip(start_step % steps)
+
+
+def shard_rows(batch_size: int, num_shards: int, shard: int) -> slice:
+    """The rows of a global batch that belong to one of `num_shards` pipelines."""
+    rows = batch_size // num_shards
+    return slice(shard * rows, (shard + 1) * rows)
+
+
 def require_batch(source: Source, batch_size: int) -> None:
     """Refuses data that do not fill a single batch.
 

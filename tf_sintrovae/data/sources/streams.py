@@ -107,9 +107,7 @@ class StreamSource(Source):
     ) -> tf.data.Dataset:
         """See `Source`."""
         pipelines.require_batch(self, batch_size)
-        train, steps = self._splits["train"], self.steps_per_epoch(batch_size)
-        rows = batch_size // num_shards
-        mine = slice(shard * rows, (shard + 1) * rows)
+        train, mine = self._splits["train"], pipelines.shard_rows(batch_size, num_shards, shard)
 
         def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
             mixed = tf.random.stateless_uniform(
@@ -118,15 +116,15 @@ class StreamSource(Source):
             order = train.stored.shuffle(_SHUFFLE_BUFFER, mixed, reshuffle_each_iteration=False)
             return order.batch(batch_size, drop_remainder=True)
 
-        epochs = tf.data.Dataset.range(start_step // steps, pipelines.LAST)
-        stored = epochs.flat_map(epoch_batches).skip(start_step % steps)
+        stored = pipelines.resume(epoch_batches, self.steps_per_epoch(batch_size), start_step)
         decoded = (
             stored.map(lambda encoded, y: (encoded[mine], y[mine]))
             .unbatch()
             .map(train.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         )
         return pipelines.finish(
-            decoded.batch(rows, drop_remainder=True), lambda x, y: (pipelines.to_float(x), y)
+            decoded.batch(batch_size // num_shards, drop_remainder=True),
+            lambda x, y: (pipelines.to_float(x), y),
         )
 
     def examples(self, split: str, limit: int | None = None, seed: int = 0) -> Examples:
