@@ -139,6 +139,18 @@ def test_a_claim_is_held_until_its_last_holder_ends(tmp_path):
     assert claim(tmp_path / "one.lock") is not None
 
 
+def test_a_job_that_outlives_its_runner_keeps_its_claim(tmp_path):
+    process = started_apart(tmp_path, 60.0, seeds=[0])
+    wait_until(lambda: starts(tmp_path))
+    child = int(pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+    process.kill()
+    process.wait()
+    lock = tmp_path / "claims" / f"{starts(tmp_path)[0]}.lock"
+    assert claim(lock) is None
+    os.kill(child, signal.SIGKILL)
+    wait_until(lambda: claim(lock) is not None)
+
+
 def test_killed_in_the_middle_and_resumed_gives_the_same_table(tmp_path):
     settings = {"seeds": [0, 1, 2, 3]}
     run_all(tmp_path / "whole", make_sweep(**settings))

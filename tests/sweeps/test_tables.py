@@ -30,7 +30,7 @@ def made_rows():
 def test_means_and_intervals_by_hand():
     assert estimate([]) is None
     single = estimate([2.5])
-    assert (single.mean, single.count) == (2.5, 1) and math.isnan(single.low)
+    assert (single.mean, single.num_seeds) == (2.5, 1) and math.isnan(single.low)
     # Of 2 values the means of resamples are 1, 2, 3 with chances 1/4, 1/2, 1/4: the percentiles are the ends.
     assert estimate([1.0, 3.0]) == Estimate(2.0, 1.0, 3.0, 2)
     assert estimate([2.0, 2.0, 2.0]) == Estimate(2.0, 2.0, 2.0, 3)

@@ -18,13 +18,13 @@ class Estimate(NamedTuple):
         mean: the mean.
         low: lower end of the 95 % percentile bootstrap interval; NaN for a single value.
         high: its upper end.
-        count: number of seeds.
+        num_seeds: number of seeds.
     """
 
     mean: float
     low: float
     high: float
-    count: int
+    num_seeds: int
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:

@@ -74,15 +74,16 @@ def _point(levels: Mapping[str, Level], settings: Mapping[str, Any]) -> Point:
         point.settings.update(level.settings)
         point.factors[name] = level.value
         if level.times is not None:
-            point.factors[name] = point.settings[name] = _product(name, level, point.settings)
+            product = _product(name, level.value, level.times, point.settings)
+            point.factors[name] = point.settings[name] = product
     return point
 
 
-def _product(name: str, level: Level, settings: Mapping[str, Any]) -> float:
+def _product(name: str, value: Any, times: str, settings: Mapping[str, Any]) -> float:
     try:
-        return round(level.value * settings[level.times], 3)
+        return round(value * settings[times], 3)
     except (KeyError, TypeError) as error:
         raise UserError(
-            f"factor {name}: {level.value!r} cannot be multiplied by {level.times!r}: give numbers, and a "
-            "setting that the sweep or a factor before sets"
+            f"factor {name}: {value!r} cannot be multiplied by {times!r}: give numbers, and a setting that "
+            "the sweep or a factor before sets"
         ) from error

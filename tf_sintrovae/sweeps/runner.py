@@ -52,7 +52,7 @@ class Runner:
         folder: SweepFolder,
         environments: Sequence[dict[str, str]],
         command: Command,
-        when_finished: Callable[[], None] = lambda: None,
+        when_finished: Callable[[], object] = lambda: None,
     ):
         self._folder, self._command, self._when_finished = folder, command, when_finished
         self._left = [job for job in jobs if not folder.is_finished(job)]
@@ -89,16 +89,17 @@ class Runner:
             for running in self._running:
                 running.process.send_signal(signal.SIGTERM)
             for running in self._running:
-                self._wait(running)
+                self._end_stopped(running)
 
-    def _wait(self, running: _Running) -> None:
-        """Waits for a job that was asked to end; a second Ctrl-C kills it."""
+    def _end_stopped(self, running: _Running) -> None:
+        """Waits for a job that was asked to end, and records it; a second Ctrl-C kills it."""
         try:
             running.process.wait()
         except KeyboardInterrupt:
             running.process.kill()
             running.process.wait()
-        self._record(running, STOPPED if running.process.returncode not in DONE else None)
+        with contextlib.suppress(OSError):  # a full disk, which is told already
+            self._record(running, STOPPED if running.process.returncode not in DONE else None)
         running.claim.close()
 
     def _begin_jobs(self) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from tf_sintrovae.sweeps.estimates import Estimate, estimate, paired_difference
 from tf_sintrovae.sweeps.rows import Row
@@ -33,7 +32,7 @@ class Table:
     def is_best(self, row: int, column: int) -> bool:
         """Whether no row has a better mean, nor is the only one."""
         direction = list(self.directions.values())[column]
-        means = [cells[column].mean for _, cells in self.rows if cells[column] is not None]
+        means = [cell.mean for _, cells in self.rows if (cell := cells[column]) is not None]
         own = self.rows[row][1][column]
         if not self.marks_best or direction is None or own is None or len(means) < 2:
             return False
@@ -64,7 +63,7 @@ def collect_values(sweep: Sweep, rows: Sequence[Row]) -> dict[str, Values]:
         )
         for name in sweep.metrics:
             value = found.get(job.name, {}).get(name)
-            if _is_number(value):
+            if isinstance(value, int | float) and math.isfinite(value):
                 metrics[name][job.seed] = value
     return tables
 
@@ -93,7 +92,3 @@ def _differences(sweep: Sweep, title: str, values: Values) -> Table:
     )
     heading = f"{title or sweep.title}: differences by seed"
     return Table(heading, sweep.metrics, rows, len(sweep.seeds), marks_best=False)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

@@ -29,6 +29,7 @@ _KEYS: dict[str, type] = {
 }
 # Columns that rows have besides factors and metrics.
 _COLUMNS = {"job", "seed", "status", "checkpoint", "step", "epoch", "seconds", "error"}
+_WORDS = {"str": "string", "dict": "object", "list": "array"}
 _NEEDED = ("title", "grids", "seeds", "metrics")
 
 
@@ -148,16 +149,12 @@ def _check_keys(content: Any) -> None:
         if key not in _KEYS:
             raise UserError(f"{key!r} is unknown: expected some of {', '.join(_KEYS)}")
         if not isinstance(value, _KEYS[key]):
-            raise UserError(f"{key}: expected a JSON {_word(_KEYS[key])}, not {value!r}")
+            raise UserError(f"{key}: expected a JSON {_WORDS[_KEYS[key].__name__]}, not {value!r}")
     for key in _NEEDED:
         if not content.get(key):
             raise UserError(f"{key!r} is missing or empty")
     if not all(type(seed) is int for seed in content["seeds"]):
         raise UserError(f"seeds={content['seeds']}: expected whole numbers")
-
-
-def _word(kind: type) -> str:
-    return {str: "string", dict: "object", list: "array"}[kind]
 
 
 def _object(place: str, value: Any) -> Mapping[str, Any]:

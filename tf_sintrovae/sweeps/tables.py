@@ -44,7 +44,9 @@ def cell(value: Estimate | None, num_seeds: int) -> str:
     if value is None:
         return MISSING
     interval = "" if math.isnan(value.low) else f" [{value.low:.4g}, {value.high:.4g}]"
-    count = f"{value.count}" if value.count == num_seeds else f"{value.count} of {num_seeds}"
+    count = str(value.num_seeds)
+    if value.num_seeds < num_seeds:
+        count += f" of {num_seeds}"
     return f"{value.mean:.4g}{interval} (n={count})"
 
 
