@@ -17,7 +17,7 @@ from absl import flags
 from tf_sintrovae import command
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import full_disk_errors
-from tf_sintrovae.sweeps import outcome, resources, runner, sweep
+from tf_sintrovae.sweeps import outcome, resources, runner, sweep, tuning
 from tf_sintrovae.sweeps.folder import SweepFolder
 from tf_sintrovae.sweeps.job import Job
 from tf_sintrovae.sweeps.sweep import Sweep
@@ -53,18 +53,31 @@ def main(table: str) -> None:
         SystemExit: some runs failed (code 3); the others were done.
     """
     values = flags.FLAGS
-    chosen = sweep.read(table)
+    parent = pathlib.Path(values.folder).expanduser()
+    chosen = read_tuned(table, parent)
     jobs = take_shard(chosen.jobs, values.shard)
-    root = pathlib.Path(values.folder).expanduser() / chosen.name
-    folder = SweepFolder(root, chosen.checkpoint)
+    folder = _folder(parent, chosen)
     if values.list:
         print("\n".join(_listed(job, folder) for job in jobs))
         return
-    _make(root)
+    _make(folder.root)
     if not values.tables_only:
         _run(chosen, jobs, folder, values)
     print("\n".join(map(str, outcome.write_outcome(chosen, folder))))
     command.end_incomplete(job.name for job in jobs if folder.failure(job))
+
+
+def read_tuned(table: str, parent: pathlib.Path) -> Sweep:
+    """Reads a sweep, and takes what it wants of grid searches from their folders in `parent`.
+
+    Raises:
+        UserError: there is no such sweep, or a search is not over.
+    """
+    chosen = sweep.read(table)
+    if not chosen.tuned_by:
+        return chosen
+    searches = [sweep.read(name) for name in chosen.tuned_by]
+    return tuning.tune(chosen, [tuning.Search(each, _folder(parent, each)) for each in searches])
 
 
 def take_shard(jobs: Sequence[Job], shard: str) -> list[Job]:
@@ -77,6 +90,10 @@ def take_shard(jobs: Sequence[Job], shard: str) -> list[Job]:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise UserError(f"shard={shard}: expected i/n with i from 1 to n, as 1/2")
     return list(jobs[int(match[1]) - 1 :: int(match[2])])
+
+
+def _folder(parent: pathlib.Path, chosen: Sweep) -> SweepFolder:
+    return SweepFolder(parent / chosen.name, chosen.checkpoint)
 
 
 def _make(root: pathlib.Path) -> None:

@@ -15,12 +15,14 @@ COUNTS = {
     "2d_vae_grid": {81: 12},  # 4 data sets x 3 priors
     "2d_introvae_grid": {210: 20},  # 4 data sets x 5 priors
     "2d_ablation": {40: 4},  # 8 variants x 5 seeds
+    "2d_ablation_tuned": {40: 4},
     "mnist": {99: 1},  # (1 + 2 x 2 x 2 x 4) variants x 3 seeds
     "fmnist": {99: 1},
     "cifar10": {99: 1},
     "2d_vae_grid_small": {9: 2},
     "2d_introvae_grid_small": {12: 1},
     "2d_ablation_small": {16: 1},
+    "2d_ablation_tuned_small": {4: 1},
     "2d_small": {12: 2},
     "mnist_small": {4: 1},
     "fmnist_small": {4: 1},

@@ -1,13 +1,12 @@
 """Rows, means, differences and tables, against numbers worked by hand."""
 
 import csv
-import json
 import math
 
 import numpy as np
 import pytest
 
-from tests.support.fake_jobs import make_sweep
+from tests.support.fake_jobs import finished, make_sweep
 from tf_sintrovae.sweeps import outcome, rows, summary, tables
 from tf_sintrovae.sweeps.estimates import Estimate, estimate, paired_difference
 from tf_sintrovae.sweeps.folder import Record, SweepFolder
@@ -104,12 +103,6 @@ def test_latex_is_escaped_and_marked():
     assert text.count(r"\begin{tabular}{ll}") == text.count(r"\end{tabular}") == 1
     assert r"b $-$ 50\%\_a & 1 (n=1) \\" in tables.latex(differences)
     assert tables.latex(differences).count("textbf") == 0
-
-
-def finished(folder, job, **results):
-    folder.run(job).mkdir(parents=True)
-    (folder.run(job) / "results.json").write_text(json.dumps(results))
-    folder.write_record(job, Record(job.arguments, 0, "done", 12.5, 1.0))
 
 
 def test_rows_are_tidy_and_the_csv_holds_them(tmp_path):

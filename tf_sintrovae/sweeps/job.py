@@ -25,6 +25,7 @@ class Job:
         seed: seed of the run.
         preset: flag file that the run starts from.
         settings: settings that win over the preset's, by name.
+        tuned: those of them that a grid search has found.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Job:
     seed: int
     preset: str
     settings: dict[str, Any]
+    tuned: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def arguments(self) -> list[str]:

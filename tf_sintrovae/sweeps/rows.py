@@ -18,8 +18,8 @@ def collect_rows(sweep: Sweep, folder: SweepFolder) -> list[Row]:
     """Reads what there is of every run, in the order of the jobs.
 
     Returns:
-        Rows of the jobs that are finished or have failed: `job`, the factors, `seed`, `status`, `checkpoint`,
-        `step`, `epoch`, `seconds`, the metrics by name, and `version/PACKAGE`.
+        Rows of the jobs that are finished or have failed: `job`, the factors, tuned settings, `seed`,
+        `status`, `checkpoint`, `step`, `epoch`, `seconds`, the metrics by name, and `version/PACKAGE`.
     """
     rows = (_row(job, folder) for job in sweep.jobs)
     return [row for row in rows if row is not None]
@@ -36,7 +36,7 @@ def write_csv(rows: Sequence[Row], path: pathlib.Path) -> None:
 
 def _row(job: Job, folder: SweepFolder) -> Row | None:
     record, failure = folder.record(job), folder.failure(job)
-    start = {"job": job.name, **job.factors, "seed": job.seed}
+    start = {"job": job.name, **job.factors, **job.tuned, "seed": job.seed}
     if failure is not None:
         return start | {"status": "failed", "seconds": failure.seconds, "error": failure.last_line}
     if not folder.is_finished(job):

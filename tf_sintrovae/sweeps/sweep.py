@@ -26,6 +26,7 @@ _KEYS: dict[str, type] = {
     "metrics": dict,
     "tables_by": list,
     "comparisons": list,
+    "tuned_by": list,
 }
 # Columns that rows have besides factors and metrics.
 _COLUMNS = {"job", "seed", "status", "checkpoint", "step", "epoch", "seconds", "error"}
@@ -47,6 +48,7 @@ class Sweep:
         checkpoint: which model of a run is compared, `last` or `best`.
         tables_by: factors of which each combination of levels has a table of its own.
         comparisons: pairs of row labels whose differences are tabulated; when empty, each row's to the first.
+        tuned_by: sweeps that are grid searches, and whose best settings are to be taken.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Sweep:
     checkpoint: str
     tables_by: tuple[str, ...]
     comparisons: tuple[tuple[str, str], ...]
+    tuned_by: tuple[str, ...]
 
 
 def names() -> tuple[str, ...]:
@@ -108,6 +111,7 @@ def parse(name: str, content: Any) -> Sweep:
         content.get("checkpoint", "last"),
         tuple(content.get("tables_by", ())),
         tuple((first, second) for first, second in _pairs(content.get("comparisons", []))),
+        tuple(map(str, content.get("tuned_by", ()))),
     )
     _check_checkpoint(sweep)
     _check_labels(sweep)
