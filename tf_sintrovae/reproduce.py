@@ -64,7 +64,8 @@ def main(table: str) -> None:
     if not values.tables_only:
         _run(chosen, jobs, folder, values)
     print("\n".join(map(str, outcome.write_outcome(chosen, folder))))
-    command.end_incomplete(job.name for job in jobs if folder.failure(job))
+    if not values.tables_only:
+        command.end_incomplete(job.name for job in jobs if not folder.is_finished(job))
 
 
 def read_tuned(table: str, parent: pathlib.Path) -> Sweep:

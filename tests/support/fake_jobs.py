@@ -26,6 +26,8 @@ with open(starts, "a") as file:
 time.sleep(seconds)
 while "meet" in workdir.name and starts.read_text().count("meet") < 2:
     time.sleep(0.01)
+if "stopped" in workdir.name:
+    os.kill(os.getpid(), signal.SIGTERM)
 if "bad" in workdir.name:
     print("error: it cannot work")
     sys.exit(2)

@@ -86,6 +86,14 @@ def test_a_failed_job_is_tried_again_by_the_next_start(tmp_path):
     assert record(folder, "bad-seed0")["ended"] > first["ended"]
 
 
+def test_a_job_that_another_stops_is_open_and_the_others_go_on(tmp_path, capsys):
+    sweep = make_sweep(("stopped", "a"), [0])
+    folder = run_all(tmp_path, sweep)
+    assert [folder.is_finished(job) for job in sweep.jobs] == [False, True]
+    assert folder.failure(sweep.jobs[0]) is None
+    assert "stopped-seed0: FAILED: stopped by a signal from elsewhere" in capsys.readouterr().out
+
+
 def test_results_of_other_settings_do_not_count(tmp_path):
     run_all(tmp_path, make_sweep())
     changed = make_sweep(settings={"epochs": 50})

@@ -117,6 +117,7 @@ def test_rows_are_tidy_and_the_csv_holds_them(tmp_path):
     with open(tmp_path / "table.csv", newline="") as file:
         read = list(csv.DictReader(file))
     assert [row["job"] for row in read] == ["a-seed0", "b-seed1", "a-seed2"]
+    assert read[0].pop("arguments") == "--preset=digits --seed=0"
     assert read[0] == {
         **{"job": "a-seed0", "variant": "a", "seed": "0", "status": "finished"},
         **{"checkpoint": "last", "step": "7", "epoch": "3", "seconds": "12.5", "score": "1.5"},

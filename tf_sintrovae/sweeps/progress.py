@@ -54,7 +54,7 @@ class Progress:
             return
         self._last_live = time.monotonic()
         for name, line in last_lines.items():
-            self._say(f"{name}: {line}")
+            self._say(f"{name}: {line or 'running'}")
 
     def throughput(self) -> str:
         """Says how many jobs were finished in which time."""

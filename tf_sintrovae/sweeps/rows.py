@@ -19,7 +19,8 @@ def collect_rows(sweep: Sweep, folder: SweepFolder) -> list[Row]:
 
     Returns:
         Rows of the jobs that are finished or have failed: `job`, the factors, tuned settings, `seed`,
-        `status`, `checkpoint`, `step`, `epoch`, `seconds`, the metrics by name, and `version/PACKAGE`.
+        `status`, `checkpoint`, `step`, `epoch`, `seconds`, the metrics by name, and `version/PACKAGE`;
+        `arguments` repeat the run.
     """
     rows = (_row(job, folder) for job in sweep.jobs)
     return [row for row in rows if row is not None]
@@ -37,6 +38,7 @@ def write_csv(rows: Sequence[Row], path: pathlib.Path) -> None:
 def _row(job: Job, folder: SweepFolder) -> Row | None:
     record, failure = folder.record(job), folder.failure(job)
     start = {"job": job.name, **job.factors, **job.tuned, "seed": job.seed}
+    start["arguments"] = " ".join(job.arguments)
     if failure is not None:
         return start | {"status": "failed", "seconds": failure.seconds, "error": failure.last_line}
     if not folder.is_finished(job):
@@ -59,7 +61,7 @@ def _result_columns(results: dict[str, Any], record: Record | None, checkpoint: 
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
-    """All columns of all rows: what tells the run first, versions and errors last."""
+    """All columns of all rows: versions, arguments and errors come last."""
     every = list(dict.fromkeys(name for row in rows for name in row))
-    last = [name for name in every if name.startswith("version/") or name == "error"]
+    last = [name for name in every if name.startswith("version/") or name in ("arguments", "error")]
     return [name for name in every if name not in last] + last

@@ -154,7 +154,7 @@ class Runner:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | self._environments[slot],
+                env=os.environ | {"PYTHONUNBUFFERED": "1"} | self._environments[slot],
                 start_new_session=True,
                 pass_fds=(lock.fileno(),),
             )
@@ -204,6 +204,8 @@ def main_command(job: Job, workdir: pathlib.Path, extra: Sequence[str] = ()) -> 
 def reason(record: Record) -> str:
     """Why a job is not finished, in words."""
     code = record.exit_code
+    if code == STOPPED:
+        return "stopped by a signal from elsewhere; the same command continues it"
     if code in DONE:
         return f"it ended with code {code}, but without complete results"
     how = f"exit code {code}" if code >= 0 else f"killed by signal {-code}"

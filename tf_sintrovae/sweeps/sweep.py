@@ -29,7 +29,7 @@ _KEYS: dict[str, type] = {
     "tuned_by": list,
 }
 # Columns that rows have besides factors and metrics.
-_COLUMNS = {"job", "seed", "status", "checkpoint", "step", "epoch", "seconds", "error"}
+_COLUMNS = {"job", "seed", "status", "checkpoint", "step", "epoch", "seconds", "error", "arguments"}
 _WORDS = {"str": "string", "dict": "object", "list": "array"}
 _NEEDED = ("title", "grids", "seeds", "metrics")
 
