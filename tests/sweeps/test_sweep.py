@@ -91,6 +91,13 @@ def test_plain_vaes_are_plain_and_others_are_not():
         assert is_plain == job.factors["variant"].startswith("VAE")
 
 
+@pytest.mark.parametrize("name", sweep.names())
+def test_where_the_best_checkpoint_counts_the_last_is_looked_at_as_well(name):
+    read = sweep.read(name)
+    for job in read.jobs if read.checkpoint == "best" else ():
+        assert job.config.epochs % job.config.eval_epochs == 0
+
+
 def test_every_variant_runs_before_any_runs_again():
     assert [job.seed for job in make_sweep(seeds=[3, 1]).jobs] == [3, 3, 1, 1]
 

@@ -55,17 +55,20 @@ def test_a_table_by_hand():
     assert tables.markdown(means) == (
         "### a sweep\n"
         "\n"
-        "|  | `score` ↓ | `gain` ↑ | `size` |\n"
-        "| --- | --- | --- | --- |\n"
-        "| a | 3 [1, 6] (n=3) | missing | missing |\n"
-        "| b | **2.5 [1, 4] (n=2 of 3)** | 0.5 (n=1 of 3) | missing |\n"
+        "|  | a | b |\n"
+        "| --- | --- | --- |\n"
+        "| `score` ↓ | 3 [1, 6] (n=3) | **2.5 [1, 4] (n=2 of 3)** |\n"
+        "| `gain` ↑ | missing | 0.5 (n=1 of 3) |\n"
+        "| `size` | missing | missing |\n"
     )
     assert tables.markdown(differences) == (
         "### a sweep: differences by seed\n"
         "\n"
-        "|  | `score` ↓ | `gain` ↑ | `size` |\n"
-        "| --- | --- | --- | --- |\n"
-        "| b − a | 1 [-1, 3] (n=2 of 3) | missing | missing |\n"
+        "|  | b − a |\n"
+        "| --- | --- |\n"
+        "| `score` ↓ | 1 [-1, 3] (n=2 of 3) |\n"
+        "| `gain` ↑ | missing |\n"
+        "| `size` | missing |\n"
     )
 
 
@@ -75,6 +78,18 @@ def test_the_best_is_marked_by_direction_and_ties_are_shared():
     ((means, _),) = summary.summarise(SWEEP, made)
     marks = [[means.is_best(row, column) for column in range(3)] for row in range(2)]
     assert marks == [[True, False, False], [True, True, False]]
+
+
+def test_metrics_are_columns_where_they_are_few():
+    sweep = make_sweep(seeds=[0], metrics={"score": "min"})
+    made = [{"job": job.name, "score": 1.0 + i} for i, job in enumerate(sweep.jobs)]
+    ((means, _),) = summary.summarise(sweep, made)
+    assert tables.markdown(means).splitlines()[2:] == [
+        "|  | `score` ↓ |",
+        "| --- | --- |",
+        "| a | **1 (n=1)** |",
+        "| b | 2 (n=1) |",
+    ]
 
 
 def test_chosen_comparisons_and_a_table_for_each_level():
@@ -141,5 +156,5 @@ def test_a_sweep_without_any_run_has_a_table_of_missing_cells(tmp_path):
     outcome.write_outcome(SWEEP, SweepFolder(tmp_path, "last"))
     text = (tmp_path / "table.md").read_text()
     assert "Of 6 runs 0 are finished, 0 lack some metrics and 0 have failed" in text
-    assert "| a | missing | missing | missing |" in text
+    assert "| `gain` ↑ | missing | missing |" in text
     assert not (tmp_path / "figures").exists()

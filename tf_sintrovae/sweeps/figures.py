@@ -72,12 +72,15 @@ def draw_side_by_side(
         return None
     columns = min(_COLUMNS, len(found))
     lines = -(-len(found) // columns)
-    figure = Figure(figsize=(4.5 * columns, 4.5 * lines), layout="constrained")
+    images = {label: matplotlib.image.imread(file) for label, file in found.items()}
+    height, width = next(iter(images.values())).shape[:2]
+    size = (4.5 * columns, (0.3 + 4.5 * height / width) * lines)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False)
     for axes in panels.flat:
         axes.axis("off")
-    for axes, (label, file) in zip(panels.flat, found.items(), strict=False):
-        axes.imshow(matplotlib.image.imread(file))
+    for axes, (label, image) in zip(panels.flat, images.items(), strict=False):
+        axes.imshow(image)
         axes.set_title(label, fontsize=10)
     return _save(figure, path)
 

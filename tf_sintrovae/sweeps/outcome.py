@@ -1,5 +1,6 @@
 """What a sweep leaves: `table.csv`, `table.md`, `table.tex` and figures."""
 
+import contextlib
 import pathlib
 from collections.abc import Sequence
 
@@ -12,18 +13,16 @@ from tf_sintrovae.sweeps.summary import Table, collect_values, summarise
 from tf_sintrovae.sweeps.sweep import Sweep
 
 
-def write_rows(sweep: Sweep, folder: SweepFolder) -> list[Row]:
-    """Writes `table.csv` from all runs there are; of two processes the later one sees what the other saw."""
-    with turn(folder.root / ".outcome.lock"):
-        rows = collect_rows(sweep, folder)
-        write_csv(rows, folder.root / "table.csv")
-    return rows
+def write_rows(sweep: Sweep, folder: SweepFolder) -> None:
+    """Writes `table.csv` from all runs there are."""
+    with _turn(folder):
+        _write_rows(sweep, folder)
 
 
 def write_outcome(sweep: Sweep, folder: SweepFolder) -> list[pathlib.Path]:
     """Writes rows, tables and figures from all runs there are; returns the paths."""
-    rows = write_rows(sweep, folder)
-    with turn(folder.root / ".outcome.lock"):
+    with _turn(folder):
+        rows = _write_rows(sweep, folder)
         pairs = summarise(sweep, rows)
         texts = {
             "table.md": _markdown(sweep, rows, pairs),
@@ -33,6 +32,17 @@ def write_outcome(sweep: Sweep, folder: SweepFolder) -> list[pathlib.Path]:
             write_atomically(folder.root / name, text)
         drawn = _draw(sweep, folder, rows, pairs)
     return [folder.root / name for name in ("table.csv", *texts)] + drawn
+
+
+def _turn(folder: SweepFolder) -> contextlib.AbstractContextManager[None]:
+    """One process at a time reads the runs and writes: the last to write has seen all that others saw."""
+    return turn(folder.root / ".outcome.lock")
+
+
+def _write_rows(sweep: Sweep, folder: SweepFolder) -> list[Row]:
+    rows = collect_rows(sweep, folder)
+    write_csv(rows, folder.root / "table.csv")
+    return rows
 
 
 def _markdown(sweep: Sweep, rows: Sequence[Row], pairs: Sequence[tuple[Table, Table]]) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 
 from tf_sintrovae.sweeps.estimates import Estimate
 from tf_sintrovae.sweeps.summary import Table
@@ -9,34 +10,28 @@ from tf_sintrovae.sweeps.summary import Table
 MISSING = "missing"
 _ARROWS = {"min": " ↓", "max": " ↑", None: ""}
 _LATEX_ARROWS = {"min": r" $\downarrow$", "max": r" $\uparrow$", None: ""}
+_LATEX_BOLD = r"\textbf{{{}}}"
 _LATEX_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _LATEX_SPECIAL |= {"−": "$-$", "±": r"$\pm$", "<": "$<$", ">": "$>$"}
 
 
 def markdown(table: Table) -> str:
     """A Markdown table under its heading; the best of each metric is bold."""
-    head = ["", *(f"`{name}`{_ARROWS[d]}" for name, d in table.directions.items())]
-    lines = [_markdown_row(head), _markdown_row(["---"] * len(head))]
-    for row, (label, estimates) in enumerate(table.rows):
-        texts = [cell(each, table.num_seeds) for each in estimates]
-        texts = [f"**{t}**" if table.is_best(row, c) else t for c, t in enumerate(texts)]
-        lines.append(_markdown_row([label, *texts]))
-    return f"### {table.title}\n\n" + "\n".join(lines) + "\n"
+    metrics = [f"`{name}`{_ARROWS[direction]}" for name, direction in table.directions.items()]
+    head, *lines = _grid(table, metrics, lambda text: text.replace("|", r"\|"), "**{}**")
+    lines = [head, ["---"] * len(head), *lines]
+    return f"### {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def latex(table: Table) -> str:
     """A LaTeX tabular under its heading as a comment; the best of each metric is bold. Needs no package."""
-    head = [
-        "",
-        *(_escape(name) + _LATEX_ARROWS[direction] for name, direction in table.directions.items()),
-    ]
-    lines = [f"% {table.title}", rf"\begin{{tabular}}{{l{'l' * len(table.directions)}}}", r"\hline"]
-    lines += [_latex_row(head), r"\hline"]
-    for row, (label, estimates) in enumerate(table.rows):
-        texts = [_escape(cell(each, table.num_seeds)) for each in estimates]
-        texts = [rf"\textbf{{{t}}}" if table.is_best(row, c) else t for c, t in enumerate(texts)]
-        lines.append(_latex_row([_escape(label), *texts]))
-    return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
+    metrics = [_escape(n) + _LATEX_ARROWS[direction] for n, direction in table.directions.items()]
+    head, *body = (
+        " & ".join(line) + r" \\" for line in _grid(table, metrics, _escape, _LATEX_BOLD)
+    )
+    begin = rf"\begin{{tabular}}{{{'l' * (head.count(' & ') + 1)}}}"
+    lines = [f"% {table.title}", begin, r"\hline", head, r"\hline", *body, r"\hline"]
+    return "\n".join([*lines, r"\end{tabular}"]) + "\n"
 
 
 def cell(value: Estimate | None, num_seeds: int) -> str:
@@ -50,12 +45,18 @@ def cell(value: Estimate | None, num_seeds: int) -> str:
     return f"{value.mean:.4g}{interval} (n={count})"
 
 
-def _markdown_row(texts: list[str]) -> str:
-    return "| " + " | ".join(text.replace("|", r"\|") for text in texts) + " |"
-
-
-def _latex_row(texts: list[str]) -> str:
-    return " & ".join(texts) + r" \\"
+def _grid(
+    table: Table, metrics: list[str], escape: Callable[[str], str], bold: str
+) -> list[list[str]]:
+    """The texts of a table with its heads; metrics are columns, or rows where they outnumber the variants."""
+    lines = [["", *metrics]]
+    for row, (label, estimates) in enumerate(table.rows):
+        texts = [escape(cell(each, table.num_seeds)) for each in estimates]
+        texts = [bold.format(t) if table.is_best(row, c) else t for c, t in enumerate(texts)]
+        lines.append([escape(label), *texts])
+    if len(metrics) > len(table.rows):
+        return [list(column) for column in zip(*lines, strict=True)]
+    return lines
 
 
 def _escape(text: str) -> str:
