@@ -93,7 +93,7 @@ def finished(folder: SweepFolder, job: Job, **results) -> None:
     """Leaves the results of a job as if it had run."""
     folder.run(job).mkdir(parents=True)
     (folder.run(job) / "results.json").write_text(json.dumps(results))
-    folder.write_record(job, Record(job.arguments, 0, "done", 12.5, 1.0))
+    folder.write_record(job, Record(job.arguments, 0, "done", 12.5, 1.0, 2))
 
 
 def starts(root: pathlib.Path) -> list[str]:

@@ -2,11 +2,16 @@
 
 import pytest
 
-from tf_sintrovae.sweeps.resources import environments
+from tf_sintrovae.sweeps.resources import environments, num_threads
 
 
 def test_a_single_job_has_the_whole_machine():
     assert environments(1, num_cores=8) == [{}]
+
+
+def test_threads_are_counted():
+    assert num_threads({"TF_NUM_INTRAOP_THREADS": "3"}) == 3
+    assert num_threads({}) == num_threads({"TF_NUM_INTRAOP_THREADS": "0"}) >= 1
 
 
 @pytest.mark.parametrize(("jobs", "cores", "threads"), [(2, 8, "4"), (3, 8, "2"), (4, 2, "1")])

@@ -135,7 +135,14 @@ def test_rows_are_tidy_and_the_csv_holds_them(tmp_path):
     assert read[0].pop("arguments") == "--preset=digits --seed=0"
     assert read[0] == {
         **{"job": "a-seed0", "variant": "a", "seed": "0", "status": "finished"},
-        **{"checkpoint": "last", "step": "7", "epoch": "3", "seconds": "12.5", "score": "1.5"},
+        **{
+            "checkpoint": "last",
+            "step": "7",
+            "epoch": "3",
+            "seconds": "12.5",
+            "threads": "2",
+            "score": "1.5",
+        },
         **{"fid/x": "", "version/tensorflow": "2.21.0", "error": ""},
     }
     assert (read[1]["status"], read[1]["error"]) == ("incomplete", "iwae: it failed, twice")

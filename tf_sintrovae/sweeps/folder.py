@@ -25,6 +25,7 @@ class Record:
         last_line: last line that the attempt wrote.
         seconds: time of all attempts, but for those whose end nobody saw.
         ended: when the last attempt ended, in seconds since 1970.
+        threads: number of threads that TensorFlow could use; another number rounds differently.
     """
 
     arguments: list[str]
@@ -32,6 +33,7 @@ class Record:
     last_line: str
     seconds: float
     ended: float
+    threads: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

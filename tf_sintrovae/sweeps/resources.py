@@ -1,7 +1,7 @@
 """What each of the jobs side by side may use of the machine."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _THREADS = (
     "TF_NUM_INTRAOP_THREADS",
@@ -25,10 +25,21 @@ def environments(
     Returns:
         Environment variables of each job.
     """
-    cores = num_cores or len(os.sched_getaffinity(0))
+    cores = num_cores or _num_cores()
     threads = str(max(1, cores // num_jobs))
     limits = dict.fromkeys(_THREADS, threads) if num_jobs > 1 else {}
     return [limits | _gpu_variables(slot, num_jobs, gpus) for slot in range(num_jobs)]
+
+
+def num_threads(environment: Mapping[str, str]) -> int:
+    """The number of threads that TensorFlow uses for one operation under these environment variables."""
+    given = environment.get(_THREADS[0], "")
+    return int(given) if given.isdecimal() and int(given) else _num_cores()
+
+
+def _num_cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _gpu_variables(slot: int, num_jobs: int, gpus: Sequence[str]) -> dict[str, str]:

@@ -19,8 +19,8 @@ def collect_rows(sweep: Sweep, folder: SweepFolder) -> list[Row]:
 
     Returns:
         Rows of the jobs that are finished or have failed: `job`, the factors, tuned settings, `seed`,
-        `status`, `checkpoint`, `step`, `epoch`, `seconds`, the metrics by name, and `version/PACKAGE`;
-        `arguments` repeat the run.
+        `status`, `checkpoint`, `step`, `epoch`, `seconds`, `threads`, the metrics by name, `version/PACKAGE`,
+        and `arguments`, which repeat the run.
     """
     rows = (_row(job, folder) for job in sweep.jobs)
     return [row for row in rows if row is not None]
@@ -54,6 +54,7 @@ def _result_columns(results: dict[str, Any], record: Record | None, checkpoint: 
         "step": results.get("step"),
         "epoch": results.get("epoch"),
         "seconds": record.seconds if record else None,
+        "threads": record.threads if record else None,
         "error": "; ".join(f"{name}: {text}" for name, text in errors.items()) or None,
         **results["metrics"],
         **{f"version/{name}": text for name, text in (results.get("versions") or {}).items()},

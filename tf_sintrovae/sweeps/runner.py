@@ -15,6 +15,7 @@ from tf_sintrovae.sweeps.claim import claim
 from tf_sintrovae.sweeps.folder import DONE, STOPPED, Record, SweepFolder
 from tf_sintrovae.sweeps.job import Job
 from tf_sintrovae.sweeps.progress import Progress
+from tf_sintrovae.sweeps.resources import num_threads
 
 # From a job and the folder of its run to a command line.
 Command = Callable[[Job, pathlib.Path], list[str]]
@@ -182,6 +183,7 @@ class Runner:
             last_line(self._folder.log(job)),
             round(seconds, 1),
             time.time(),
+            num_threads(os.environ | self._environments[running.slot]),
         )
         self._folder.write_record(job, record)
         return record

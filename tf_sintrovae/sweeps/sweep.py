@@ -29,7 +29,18 @@ _KEYS: dict[str, type] = {
     "tuned_by": list,
 }
 # Columns that rows have besides factors and metrics.
-_COLUMNS = {"job", "seed", "status", "checkpoint", "step", "epoch", "seconds", "error", "arguments"}
+_COLUMNS = {
+    "job",
+    "seed",
+    "status",
+    "checkpoint",
+    "step",
+    "epoch",
+    "seconds",
+    "threads",
+    "error",
+    "arguments",
+}
 _WORDS = {"str": "string", "dict": "object", "list": "array"}
 _NEEDED = ("title", "grids", "seeds", "metrics")
 
