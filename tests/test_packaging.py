@@ -20,6 +20,7 @@ from tf_sintrovae.data import registry
 spec = importlib.util.find_spec("tf_sintrovae.kernels.mixture")
 assert spec is not None and pathlib.Path(spec.origin).is_file()
 assert importlib.resources.files("tf_sintrovae.configs").joinpath("fmnist.flags").is_file()
+assert importlib.resources.files("tf_sintrovae.configs").joinpath("sweeps/fmnist.json").is_file()
 assert "--dataset=fashion_mnist" in flag_files.expand(["--preset=fmnist"])
 print(tf_sintrovae.__file__)
 """

@@ -18,12 +18,15 @@ INCOMPLETE_EXIT_CODE = 3  # what was asked for is there, but for metrics or figu
 INTERRUPTED = 130  # by Ctrl-C, as a shell reports it, or by SIGTERM
 
 
-def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
+def run(
+    main: Callable[..., None], argv: Sequence[str] | None = None, operand: str | None = None
+) -> None:
     """Parses the flags, refuses stray arguments, and runs `main`; never returns.
 
     Args:
         main: function that is the command, and takes its settings from the parsed flags.
         argv: program name and arguments; those of the process when None.
+        operand: name of the one argument that is no flag, which `main` is called with; None without any.
 
     Raises:
         SystemExit: code 0 on success, 2 after a `UserError`, a flag that cannot be parsed, a full disk or
@@ -34,12 +37,10 @@ def run(main: Callable[[], None], argv: Sequence[str] | None = None) -> None:
     def run_main(arguments: Sequence[str]) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
         try:
-            if len(arguments) > 1:
-                stray = " ".join(arguments[1:])
-                raise UserError(f"stray arguments: {stray} (settings are given as --name=value)")
+            operands = _take_operands(arguments[1:], operand)
             signal.signal(signal.SIGTERM, _interrupt)
             with files.full_disk_errors("output"), _memory_errors():
-                main()
+                main(*operands)
         except UserError as error:
             sys.exit(_report(error))
         except KeyboardInterrupt:  # outside training, which saves and ends by itself
@@ -114,6 +115,21 @@ def _memory_errors() -> Iterator[None]:
             "out of memory: give a smaller batch_size, num_mc_samples, num_components, latent_dim or widths "
             f"({detail})"
         ) from error
+
+
+def _take_operands(arguments: Sequence[str], operand: str | None) -> Sequence[str]:
+    """The arguments that are no flags: the operand if the command has one, and nothing else.
+
+    Raises:
+        UserError: more of them, or none though there is an operand.
+    """
+    count = 0 if operand is None else 1
+    if len(arguments) > count:
+        stray = " ".join(arguments[count:])
+        raise UserError(f"stray arguments: {stray} (settings are given as --name=value)")
+    if len(arguments) < count:
+        raise UserError(f"{operand} is missing: expected it as an argument")
+    return arguments
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Sweeps: many runs from one declaration, and the tables and figures made of them."""
