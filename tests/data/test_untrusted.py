@@ -402,7 +402,7 @@ def test_seeds_and_paths_that_nothing_can_be_made_of(tmp_path):
     for seed in (-1, 2**63, 2**100):
         assert_refused(tmp_path, f"seed={seed}: expected a whole number from 0 to", seed=seed)
     assert_refused("x" * 5000, "data_dir='x+' cannot be used")
-    assert_refused("~nobody-of-this-name/x", "cannot be used")
+    assert_refused("~nobody-of-this-name/x", "data_dir=~nobody-of-this-name/x does not exist")
     assert_refused("a\0b", "does not exist|cannot be used")
 
 

@@ -43,8 +43,12 @@ def test_a_run_of_other_sizes_or_none_at_all_is_one_clear_error(first, tmp_path)
         trained(tmp_path / "b", **PLANE, init_from=str(tmp_path / "nowhere"))
 
 
-def test_validation_is_the_vae_loss_on_the_test_split_after_each_epoch(tmp_path):
+def test_validation_is_the_vae_loss_on_the_test_split_and_leaves_training_as_it_is(first, tmp_path):
+    _, folder = first
     model = trained(tmp_path, **PLANE, validation=True)
+    state = final_state(tmp_path)
+    for name, value in final_state(folder).items():
+        np.testing.assert_array_equal(state[name], value, err_msg=name)
     rows = history.read_history(tmp_path / "history.jsonl")
     terms = {"val_loss", "val_rec", "val_kl"}
     assert all(terms <= set(row) for row in rows)
@@ -52,14 +56,6 @@ def test_validation_is_the_vae_loss_on_the_test_split_after_each_epoch(tmp_path)
     again = model.evaluate(batches, return_dict=True, verbose=0)
     for name in terms:
         assert rows[-1][name] == pytest.approx(float(again[name.removeprefix("val_")]), rel=1e-5)
-
-
-def test_validation_leaves_training_as_it_is(first, tmp_path):
-    _, folder = first
-    trained(tmp_path, **PLANE, validation=True)
-    state = final_state(tmp_path)
-    for name, value in final_state(folder).items():
-        np.testing.assert_array_equal(state[name], value, err_msg=name)
 
 
 def encoder_moments(model) -> float:

@@ -75,7 +75,7 @@ def _path(data_dir: str | pathlib.Path | None) -> pathlib.Path | None:
     try:
         path = user_path(data_dir)
         path.exists()
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"data_dir={str(data_dir)[:200]!r} cannot be used ({reason})") from error
     return path
