@@ -135,8 +135,7 @@ def _best_metric(
     measure = single.single_metric(
         source, settings.best_metric, settings.seed, settings.eval_images
     )
-    clip = (0.0, 1.0) if source.is_image else None
-    return lambda model: measure(export.Servable(model, clip))
+    return lambda model: measure(export.Servable(model, _clip_limits(source)))
 
 
 def _export_best(
@@ -162,7 +161,7 @@ def _export(
     from tf_sintrovae.serving import export
 
     if not settings.export:
-        return export.Servable(model, (0.0, 1.0) if source.is_image else None)
+        return export.Servable(model, _clip_limits(source))
     step = int(model.step.numpy())
     return _write_export(settings, folder.saved_model, source, model, step, epoch)
 
@@ -177,10 +176,14 @@ def _write_export(
 ) -> "Servable":
     from tf_sintrovae.serving import export
 
-    clip = (0.0, 1.0) if source.is_image else None
     info = {"dataset": source.name, "step": step, "epoch": epoch}
     info["settings"] = json.loads(settings.to_json())
-    return export.export(model, path, clip_images=clip, info=info)
+    return export.export(model, path, clip_images=_clip_limits(source), info=info)
+
+
+def _clip_limits(source: "Source") -> tuple[float, float] | None:
+    """Limits of decoded values: those of pixels for images."""
+    return (0.0, 1.0) if source.is_image else None
 
 
 def _draw(
