@@ -85,7 +85,7 @@ def main() -> None:
         source,
         tuple(values.metrics) or None,
         tuple(range(values.seed, values.seed + values.num_seeds)),
-        progress.ProgressLines(start),
+        progress.ProgressLines(start, command.progress_stream()),
         _options(values, info.get("settings", {})),
         results.recorder(collect, output),
     )
