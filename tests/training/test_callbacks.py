@@ -397,6 +397,24 @@ def test_a_terminals_line_is_redrawn_in_the_form_that_fits_its_width(
     assert len(first) == len(second) == columns - 1
 
 
+def test_a_line_that_was_too_long_once_keeps_its_shorter_form(clock, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "54")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    values = iter([1.0, 1.0, 0.123, 1.0])
+    bar = progress.Progress(10, 10, 5)
+    bar.set_model(Recorder())
+    bar.on_train_begin()
+    for batch, value in enumerate(values):
+        clock.seconds += 1.0
+        bar.on_train_batch_end(batch, {"loss": value})
+    bar.on_train_end()
+    assert [line.split(",")[0] for line in drawn_lines(capsys.readouterr().out)] == [
+        "epoch 1/2 (VAE)",
+        "VAE 1/2",
+        "VAE 1/2",
+    ]
+
+
 def test_all_three_metrics_of_a_long_run_fit_an_ordinary_terminal(clock, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)

@@ -47,6 +47,7 @@ class Progress(keras.callbacks.Callback):
         self._step = int(self.model.step.numpy())
         self._last_line = time.monotonic()
         self._marks = []
+        self._form = 0  # of the redrawn line, the place among its forms
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Redraws or prints."""
@@ -71,11 +72,14 @@ class Progress(keras.callbacks.Callback):
         return self._batch_size * (last - first) / max(end - start, 1e-9)
 
     def _print(self, logs: Mapping[str, float], drawn: bool) -> None:
-        forms = self._forms(logs)
-        if drawn:
-            terminal.redraw(terminal.fit(forms), sys.stdout)
-        else:
-            print(next(forms), flush=True)
+        forms = list(self._forms(logs))
+        if not drawn:
+            print(forms[0], flush=True)
+            return
+        # A line that was once too long stays short: one that changes its form all the time is hard to read.
+        line = terminal.fit(forms[self._form :])
+        self._form = forms.index(line)
+        terminal.redraw(line, sys.stdout)
 
     def _forms(self, logs: Mapping[str, float]) -> Iterator[str]:
         """The line in ever shorter forms."""
