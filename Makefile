@@ -4,13 +4,14 @@ BIN := .venv/bin
 # More arguments for pytest, for example PYTEST_ARGS=tests/test_model.py
 PYTEST_ARGS ?=
 
-.PHONY: help demo test test-slow lint bench build-file bazel clean
+.PHONY: help demo test test-slow lint docs bench build-file bazel clean
 
 help:
 	@echo "make demo       train on the bundled digits, measure, export: runs/digits/"
 	@echo "make test       the tests (offline)"
 	@echo "make test-slow  the tests that take minutes each"
 	@echo "make lint       formatting, lint and types"
+	@echo "make docs       the site of docs/, with the Python interface: build/site/index.html"
 	@echo "make bench      benchmarks: ratios against named alternatives"
 	@echo "make build-file write the BUILD files anew from the imports"
 	@echo "make bazel      build all and run quick tests with Bazel 4 (Debian: bazel-bootstrap), offline"
@@ -36,6 +37,15 @@ lint: .venv/installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Reads the sources without importing them; nothing in the pages comes from elsewhere.
+docs: .venv/installed-docs
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo build/site/index.html
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.kernels

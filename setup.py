@@ -38,6 +38,12 @@ setuptools.setup(
         "tf-keras>=2.20,<2.22",  # tensorflow-probability imports it
     ],
     extras_require={
+        "docs": [
+            "mkdocs>=1.6,<2",
+            "mkdocstrings[python]>=1.0,<2",
+            "mkdocstrings-python>=2.0,<3",
+            "pygments>=2.18,<3",
+        ],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         "test": [
             "hypothesis>=6.100,<7",

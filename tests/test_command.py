@@ -99,18 +99,19 @@ def test_help_is_quick_and_lists_every_setting(at_once):
     assert done.seconds < 2
     for field in dataclasses.fields(Config):
         assert f"--{field.name}:" in done.stdout or f"--[no]{field.name}:" in done.stdout
-    assert "--preset:" in done.stdout
+    assert "--preset:" in done.stdout and "--[no]quiet:" in done.stdout
     for name in flag_files.names():
         assert re.search(rf"\b{name}\b", done.stdout.split("--preset:")[1].split("--")[0])
     assert done.stdout.startswith("Trains a Soft-IntroVAE")
     assert done.stderr == ""
 
 
-def run_code(body: str) -> subprocess.CompletedProcess:
+def run_code(body: str, *arguments: str) -> subprocess.CompletedProcess:
     """Runs a command whose work is `body`."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     code = (
-        f"from tf_sintrovae import command, errors\ndef main():\n{lines}command.run(main, ['name'])"
+        f"from tf_sintrovae import command, errors\ndef main():\n{lines}"
+        f"command.run(main, {['name', *arguments]})"
     )
     return subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
@@ -120,6 +121,25 @@ def run_code(body: str) -> subprocess.CompletedProcess:
 def test_a_command_that_works_ends_with_0():
     done = run_code("print('done')")
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_quiet_leaves_errors_and_warnings():
+    done = run_code(
+        "import logging, sys\n"
+        "print('done')\n"
+        "command.quieten_tensorflow()\n"
+        "print('progress', file=command.progress_stream())\n"
+        "logging.getLogger('tf_sintrovae.x').info('detail')\n"
+        "logging.getLogger('tf_sintrovae.x').warning('look')\n"
+        "raise errors.UserError('wrong')",
+        "--quiet",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "look\nerror: wrong\n")
+
+
+def test_without_quiet_progress_is_told_beside_the_output():
+    done = run_code("print('progress', file=command.progress_stream())")
+    assert (done.stdout, done.stderr) == ("", "progress\n")
 
 
 def test_a_user_error_of_several_lines_becomes_one():

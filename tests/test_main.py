@@ -162,7 +162,7 @@ def test_a_metric_that_fails_costs_neither_the_export_nor_the_others(again, monk
     assert err.splitlines()[-1].startswith("error: failed: elbo ")
 
 
-def test_figures_that_fail_cost_neither_export_nor_metrics(again, monkeypatch, capsys):
+def test_figures_that_fail_cost_neither_export_nor_metrics(again, monkeypatch, caplog):
     monkeypatch.setattr(plots, "latent_space", fail(ValueError("no room to draw")))
     with pytest.raises(SystemExit) as ended:
         again(metrics=("active_units",))
@@ -170,7 +170,7 @@ def test_figures_that_fail_cost_neither_export_nor_metrics(again, monkeypatch, c
     results = json.loads((again.folder / "results.json").read_text())
     assert set(results["metrics"]) == {"active_units", "active_units_share"}
     assert (again.folder / "saved_model" / "saved_model.pb").exists()
-    assert "figures failed: no room to draw" in capsys.readouterr().out
+    assert "figures failed: no room to draw" in caplog.text
 
 
 def test_an_interrupted_evaluation_is_one_line_and_the_export_is_there(again, monkeypatch, capsys):

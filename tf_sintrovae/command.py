@@ -7,6 +7,7 @@ import signal
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TextIO
 
 import absl.logging
 from absl import app, flags
@@ -16,6 +17,8 @@ from tf_sintrovae.errors import UserError
 
 INCOMPLETE_EXIT_CODE = 3  # what was asked for is there, but for metrics or figures that failed
 INTERRUPTED = 130  # by Ctrl-C, as a shell reports it, or by SIGTERM
+
+flags.disclaim_key_flags()  # --help lists this module's flags with the command that runs
 
 
 def run(
@@ -39,13 +42,15 @@ def run(
         try:
             operands = _take_operands(arguments[1:], operand)
             signal.signal(signal.SIGTERM, _interrupt)
-            with files.full_disk_errors("output"), _memory_errors():
+            with files.full_disk_errors("output"), _memory_errors(), _muted_stdout(is_quiet()):
                 main(*operands)
         except UserError as error:
             sys.exit(_report(error))
         except KeyboardInterrupt:  # outside training, which saves and ends by itself
             sys.exit(_report(UserError("interrupted"), INTERRUPTED))
 
+    if "quiet" not in flags.FLAGS:
+        flags.DEFINE_bool("quiet", False, "print errors and warnings alone")
     app.run(run_main, argv=None if argv is None else list(argv), flags_parser=_parse_flags)
 
 
@@ -57,10 +62,20 @@ def end_incomplete(failed: Iterable[str]) -> None:
         sys.exit(_report(UserError(text), INCOMPLETE_EXIT_CODE))
 
 
+def is_quiet() -> bool:
+    """Whether `--quiet` is given to the command that runs."""
+    return flags.FLAGS.is_parsed() and "quiet" in flags.FLAGS and flags.FLAGS.quiet
+
+
+def progress_stream() -> TextIO:
+    """The stream on which progress is told beside what a command prints: stderr, none with `--quiet`."""
+    return sys.stdout if is_quiet() else sys.stderr
+
+
 def quieten_tensorflow() -> None:
     """Shows this package's log lines from INFO on, those of libraries from WARNING on, C++'s from ERROR.
 
-    To be called before TensorFlow is imported.
+    With `--quiet` also this package's from WARNING on. To be called before TensorFlow is imported.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     absl.logging.set_verbosity(absl.logging.WARNING)
@@ -68,7 +83,7 @@ def quieten_tensorflow() -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("tf_sintrovae")
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.WARNING if is_quiet() else logging.INFO)
     logger.propagate = False
 
 
@@ -81,6 +96,16 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _muted_stdout(muted: bool) -> Iterator[None]:
+    """Discards what Python writes to stdout, if it is to be muted."""
+    if not muted:
+        yield
+        return
+    with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+        yield
 
 
 @contextlib.contextmanager

@@ -54,11 +54,13 @@ def image_figure(image: np.ndarray, title: str) -> Figure:
     return figure
 
 
-def scatter(points: np.ndarray, labels: np.ndarray, plot_range: PlotRange) -> Figure:
-    """Draws points [N, 2] coloured by label, on a part of the plane."""
+def scatter(
+    points: np.ndarray, labels: np.ndarray, plot_range: PlotRange, size: float = 2.0
+) -> Figure:
+    """Draws points [N, 2] coloured by label, `size` square typographic points each, on part of the plane."""
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.subplots()
-    axes.scatter(points[:, 0], points[:, 1], c=labels, cmap="tab20", s=2)
+    axes.scatter(points[:, 0], points[:, 1], c=labels, cmap="tab20", s=size)
     _show(axes, plot_range)
     return figure
 

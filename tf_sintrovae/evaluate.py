@@ -6,7 +6,6 @@ Any SavedModel with the signatures of docs/evaluation.md will do.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import time
@@ -19,7 +18,7 @@ from tf_sintrovae.data import names
 from tf_sintrovae.data.loader_options import MAX_DATA_GIB
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.evaluation import options
-from tf_sintrovae.serving import saved_model
+from tf_sintrovae.serving import model_info, saved_model
 
 if TYPE_CHECKING:
     from tf_sintrovae.data.source import Source
@@ -66,7 +65,7 @@ def main() -> None:
     values = flags.FLAGS
     path = _saved_model(values.saved_model)
     _check_seeds(values)
-    info = _model_info(path)
+    info = model_info.read(path)
     command.quieten_tensorflow()
     # As in training: TensorFlow leaves oneDNN off on CPUs without AVX-512.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -86,7 +85,7 @@ def main() -> None:
         source,
         tuple(values.metrics) or None,
         tuple(range(values.seed, values.seed + values.num_seeds)),
-        progress.ProgressLines(start),
+        progress.ProgressLines(start, command.progress_stream()),
         _options(values, info.get("settings", {})),
         results.recorder(collect, output),
     )
@@ -135,39 +134,6 @@ def _options(values: flags.FlagValues, settings: dict[str, Any]) -> options.Opti
         options.from_flags(values),
         entropy_batch_size=values.entropy_batch_size or settings.get("batch_size", 128),
         ood_source=other,
-    )
-
-
-def _model_info(path: pathlib.Path) -> dict[str, Any]:
-    """What travels along with this project's exports; empty for those of others."""
-    file = path / "model_info.json"
-    if not file.is_file():
-        return {}
-    try:
-        info = json.loads(file.read_text())
-        if not _is_sound(info):
-            raise ValueError("not what an export writes")
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{file} is damaged ({error}): export the run again with main, or remove the file to measure "
-            "with the flags alone"
-        ) from error
-    return info
-
-
-def _is_sound(info: Any) -> bool:
-    """Whether what is taken from a `model_info.json` is of the right kind."""
-    if not isinstance(info, dict) or not isinstance(info.get("settings", {}), dict):
-        return False
-    numbers = [info.get("step"), info.get("epoch")]
-    settings = info.get("settings", {})
-    numbers += [settings.get(name) for name in ("batch_size", "image_size", "seed")]
-    texts = [settings.get(name) for name in ("dataset", "data_dir")]
-    are_numbers = all(v is None or (type(v) is int and v >= 0) for v in numbers)
-    return (
-        are_numbers
-        and all(v is None or isinstance(v, str) for v in texts)
-        and settings.get("batch_size") != 0
     )
 
 

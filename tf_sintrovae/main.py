@@ -8,6 +8,7 @@ it at any time without loss. --preset=NAME stands for the flag file of that name
 """
 
 import json
+import logging
 import os
 import pathlib
 import sys
@@ -28,6 +29,7 @@ if typing.TYPE_CHECKING:  # these import TensorFlow
     from tf_sintrovae.training.workdir import Workdir
 
 STOPPED_EXIT_CODE = command.INTERRUPTED
+_logger = logging.getLogger("tf_sintrovae.main")
 
 
 def main() -> None:
@@ -197,7 +199,7 @@ def _draw(
         losses = history.read_history(folder.history)
         plots.draw_figures(servable.signatures, source, losses, folder.figures, settings.seed)
     except Exception as error:  # figures are not worth the metrics
-        print(f"figures failed: {evaluation.in_one_line(error)}")
+        _logger.warning("figures failed: %s", evaluation.in_one_line(error))
         return ["figures"]
     return []
 
@@ -225,14 +227,14 @@ def _evaluate(
             source,
             settings.metrics or None,
             seeds=(settings.seed,),
-            progress=progress.ProgressLines(start),
+            progress=progress.ProgressLines(start, command.progress_stream()),
             options=evaluation.Options(entropy_batch_size=settings.batch_size),
             record=results.recorder(collect, path),
         )
     except KeyboardInterrupt:
         print("evaluation was interrupted; training is complete, the same command measures again")
         sys.exit(STOPPED_EXIT_CODE)
-    print(results.table(outcome))
+    print(results.short_table(outcome, path))
     results.write(collect(outcome), path)
     print(f"evaluated in {_duration(start)}")
     return list(outcome.errors)

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.step_metrics import STAGE_METRICS
 from tf_sintrovae.training import callbacks, history, progress
 from tf_sintrovae.training.divergence import DivergenceError
 
@@ -308,22 +309,25 @@ def test_no_history_is_no_rows(tmp_path):
 # Progress -------------------------------------------------------------------------------------------
 
 
-def run_progress(clock, seconds_a_step, steps, total=10, first=0, **settings):
+def run_progress(
+    clock, seconds_a_step, steps, total=10, first=0, stage="vae", metrics=None, **settings
+):
     """Runs a `Progress` (10 examples a step, 5 steps an epoch) over steps of the given length."""
     bar = progress.Progress(10, total, 5, **settings)
     model = Recorder(step=first)
+    model.stage = stage
     bar.set_model(model)
     bar.on_train_begin()
     for batch in range(steps):
         clock.seconds += seconds_a_step
-        bar.on_train_batch_end(batch, {"loss": 0.123456})
+        bar.on_train_batch_end(batch, metrics or {"loss": 0.123456})
     bar.on_train_end()
 
 
 def test_a_line_in_a_file_says_where_training_is_and_how_long_it_takes(clock, capsys):
     run_progress(clock, 2.0, steps=6, file_seconds=8.0)
     expected = [
-        "epoch 1, step 4/10, 5 examples/s, 0:00:12 left: loss 0.1235",
+        "epoch 1/2 (VAE), step 4/10, 5 examples/s, 0:00:12 left: loss 0.123",
     ]
     assert capsys.readouterr().out.splitlines() == expected
 
@@ -331,7 +335,7 @@ def test_a_line_in_a_file_says_where_training_is_and_how_long_it_takes(clock, ca
 def test_the_last_step_is_always_reported(clock, capsys):
     run_progress(clock, 0.5, steps=10, file_seconds=100.0)
     assert capsys.readouterr().out.splitlines() == [
-        "epoch 2, step 10/10, 20 examples/s, 0:00:00 left: loss 0.1235"
+        "epoch 2/2 (VAE), step 10/10, 20 examples/s, 0:00:00 left: loss 0.123"
     ]
 
 
@@ -340,7 +344,9 @@ def test_a_resumed_run_counts_its_own_time(clock, capsys):
     clock.seconds = 1000.0
     run_progress(clock, 1.0, steps=2, total=100_000, first=40_000, file_seconds=2.0)
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith("epoch 8001, step 40002/100000, 10 examples/s, 16:39:58 left")
+    assert line.startswith(
+        "epoch 8001/20000 (VAE), step 40002/100000, 10 examples/s, 16:39:58 left"
+    )
 
 
 def test_days_are_not_dropped(clock, capsys):
@@ -348,15 +354,75 @@ def test_days_are_not_dropped(clock, capsys):
     assert "1 day, 1:00:00 left" in capsys.readouterr().out
 
 
-def test_a_terminals_line_is_redrawn_and_stays_in_its_width(clock, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "50")
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ("vae", "(VAE), step 2/10, 10 examples/s, 0:00:08 left: rec 100, kl 10, loss 1000"),
+        (
+            "introspective",
+            "(introspective), step 2/10, 10 examples/s, 0:00:08 left: rec 10, kl 1, kl_fake 0.01",
+        ),
+    ],
+)
+def test_three_metrics_of_the_stage_are_told(stage, told, clock, capsys):
+    metrics = {name: 1000.0 / 10**i for i, name in enumerate(STAGE_METRICS[stage])}
+    run_progress(clock, 1.0, steps=2, file_seconds=2.0, stage=stage, metrics=metrics)
+    assert capsys.readouterr().out == f"epoch 1/2 {told}\n"
+
+
+def drawn_lines(out):
+    """The states of a redrawn line."""
+    assert out.count("\n") == 1 and out.endswith("\n")
+    return out.removesuffix("\n").split("\r")[1:]
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (200, "epoch 1/2 (VAE), step 3/10, 10 examples/s, 0:00:07 left: loss 0.123"),
+        (60, "epoch 1/2 (VAE), 10 examples/s, 0:00:07 left: loss 0.123"),
+        (50, "VAE 1/2, 10/s, 0:00:07 left: loss 0.123"),
+        (30, "VAE 1/2, 0:00:07 left"),
+        (12, "VAE 1/2, 0:"),
+    ],
+)
+def test_a_terminals_line_is_redrawn_in_the_form_that_fits_its_width(
+    columns, line, clock, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     run_progress(clock, 1.0, steps=3)
-    out = capsys.readouterr().out
-    drawn = out.removesuffix("\n").split("\r")[1:]
-    assert [line[:24] for line in drawn] == ["epoch 1, step 2/10, 10 e", "epoch 1, step 3/10, 10 e"]
-    assert {len(line) for line in drawn} == {49}
-    assert out.count("\n") == 1
+    first, second = drawn_lines(capsys.readouterr().out)
+    assert second.rstrip() == line
+    assert len(first) == len(second) == columns - 1
+
+
+def test_a_line_that_was_too_long_once_keeps_its_shorter_form(clock, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "54")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    values = iter([1.0, 1.0, 0.123, 1.0])
+    bar = progress.Progress(10, 10, 5)
+    bar.set_model(Recorder())
+    bar.on_train_begin()
+    for batch, value in enumerate(values):
+        clock.seconds += 1.0
+        bar.on_train_batch_end(batch, {"loss": value})
+    bar.on_train_end()
+    assert [line.split(",")[0] for line in drawn_lines(capsys.readouterr().out)] == [
+        "epoch 1/2 (VAE)",
+        "VAE 1/2",
+        "VAE 1/2",
+    ]
+
+
+def test_all_three_metrics_of_a_long_run_fit_an_ordinary_terminal(clock, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    metrics = {name: 12.3456 for name in STAGE_METRICS["introspective"]}
+    settings = {"total": 99_999, "stage": "introspective", "metrics": metrics}
+    run_progress(clock, 0.01, steps=12, first=90_000, **settings)
+    line = drawn_lines(capsys.readouterr().out)[-1].rstrip()
+    assert line.endswith("left: rec 12.3 kl 12.3 kl_fake 12.3")
 
 
 # TensorBoard ----------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """The progress of an evaluation: which metric is taken, what is being done for it, and the time left."""
 
 import datetime
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TextIO, TypeVar
+
+from tf_sintrovae import terminal
 
 T = TypeVar("T")
 
@@ -103,12 +104,10 @@ class ProgressLines:
 
     def _redraw(self, name: str, stage: str, done: int, total: int) -> None:
         """Draws the line of a stage over the one before; nothing stays of it when the stage is done."""
-        width = shutil.get_terminal_size().columns - 1  # a line that wraps cannot be redrawn
         now, line = self._clock(), ""
         if done < total:
             if done and now - self._last_line < _TERMINAL_SECONDS:
                 return
             line = f"  {name}: {self._describe(stage, done, total)}"
         self._last_line = now
-        end = "" if line else "\r"
-        print(f"\r{line[:width]:{width}}", end=end, file=self._stream, flush=True)
+        terminal.redraw(line, self._stream, end="" if line else "\r")

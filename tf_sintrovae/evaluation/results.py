@@ -3,7 +3,7 @@
 import contextlib
 import json
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tf_sintrovae.data.source import Source
@@ -11,6 +11,15 @@ from tf_sintrovae.errors import UserError
 from tf_sintrovae.evaluation.outcome import Outcome
 from tf_sintrovae.files import write_atomically
 from tf_sintrovae.versions import versions
+
+# The metrics of a short table, by their names before the network's; its length where it has none of them.
+_HEADLINES = (
+    *("fid", "precision", "recall", "fid_reconstruction", "sample_classes_found"),
+    *("kl_nats", "jsd_nats", "mode_min_share", "high_quality_share"),
+    *("knn5_accuracy_mean", "cluster_accuracy"),
+    *("elbo_test", "mse_test", "inactive_components", "active_units"),
+)
+_MOST_LINES = 12
 
 
 def collect_results(
@@ -72,21 +81,58 @@ def recorder(content: Callable[[Outcome], dict], path: pathlib.Path) -> Callable
 
 
 def table(outcome: Outcome) -> str:
-    """Lists metrics, a line each, with spread over seeds and floor where there are any.
+    """Lists all metrics, a line each, with spread over seeds and floor where there are any.
 
     Then the seconds that each group of metrics took, and failures.
     """
-    metrics = {n: v for n, v in outcome.metrics.items() if "_floor/" not in n}
-    width = max(map(len, [*metrics, *outcome.errors]), default=0)
+    names = _names(outcome)
+    lines = _lines(outcome, names)
+    lines += [_seconds_line(outcome.seconds)] if outcome.seconds else []
+    return "\n".join(lines + _failures(outcome, names))
+
+
+def short_table(outcome: Outcome, path: pathlib.Path) -> str:
+    """Lists the metrics that matter most, as `table` does, and says where the others are.
+
+    Args:
+        outcome: outcome of the evaluation.
+        path: path of the file with all metrics.
+    """
+    names = _names(outcome)
+    headlines = [n for headline in _HEADLINES for n in names if n.partition("/")[0] == headline]
+    few = len(names) <= _MOST_LINES
+    shown = names if few else headlines or names[:_MOST_LINES]
+    lines = _lines(outcome, shown)
+    if len(shown) < len(names):
+        lines.append(f"  and {len(names) - len(shown)} more metrics in {path}")
+    return "\n".join(lines + _failures(outcome, shown))
+
+
+def _names(outcome: Outcome) -> list[str]:
+    """Names of the metrics; floors stand beside what they are the floors of."""
+    return [name for name in outcome.metrics if "_floor/" not in name]
+
+
+def _lines(outcome: Outcome, names: Sequence[str]) -> list[str]:
+    """A line for each metric."""
+    width = _width(outcome, names)
     lines = []
-    for name, value in metrics.items():
+    for name in names:
         spread = f" +- {outcome.spread[name]:.2g}" if name in outcome.spread else ""
         floor = outcome.metrics.get(_floor_name(name))
         beside = "" if floor is None else f"  (real against real: {floor:.6g})"
-        lines.append(f"  {name:{width}}  {value:.6g}{spread}{beside}")
-    lines += [_seconds_line(outcome.seconds)] if outcome.seconds else []
-    lines += [f"  {name:{width}}  failed: {error}" for name, error in outcome.errors.items()]
-    return "\n".join(lines)
+        lines.append(f"  {name:{width}}  {outcome.metrics[name]:.6g}{spread}{beside}")
+    return lines
+
+
+def _failures(outcome: Outcome, names: Sequence[str]) -> list[str]:
+    """A line for each group of metrics that failed, below lines of the metrics `names`."""
+    width = _width(outcome, names)
+    return [f"  {name:{width}}  failed: {error}" for name, error in outcome.errors.items()]
+
+
+def _width(outcome: Outcome, names: Sequence[str]) -> int:
+    return max(map(len, [*names, *outcome.errors]), default=0)
 
 
 def _floor_name(name: str) -> str:

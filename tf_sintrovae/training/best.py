@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tf_sintrovae import terminal
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import full_disk_errors, write_atomically
 from tf_sintrovae.model import SoftIntroVAE
@@ -202,7 +203,7 @@ class KeepBest(keras.callbacks.Callback):
                     self.model.prior.handed_over,
                 )
                 self._checkpoint.save(best)
-        print(
+        terminal.say(
             f"epoch {epoch}: {self._metric} {value:.4g}, least {best.value:.4g} at epoch {best.epoch}"
         )
         return value

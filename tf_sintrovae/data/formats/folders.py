@@ -35,21 +35,26 @@ def read(
     Raises:
         UserError: there are no images, a corrupt one, various sizes without `image_size`, or too many.
     """
-    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and _find_images(p))
+    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and find_images(p))
     if not classes:
-        return _read_all(folder, _find_images(folder), image_size, max_bytes), None, ()
-    if loose := _find_images(folder):
+        return _read_all(folder, find_images(folder), image_size, max_bytes), None, ()
+    if loose := find_images(folder):
         raise UserError(
             f"{loose[0]}: lies beside the class folders {', '.join(classes[:3])}: "
             "move it into one, or all images into one folder"
         )
-    paths = [_find_images(folder / name) for name in classes]
+    paths = [find_images(folder / name) for name in classes]
     y = np.repeat(np.arange(len(classes)), [len(p) for p in paths])
     x = _read_all(folder, list(itertools.chain(*paths)), image_size, max_bytes)
     return x, y, tuple(classes)
 
 
-def _find_images(folder: pathlib.Path) -> list[pathlib.Path]:
+def find_images(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Finds the image files of a folder, in the order of their names.
+
+    Raises:
+        UserError: one of them is a link to nothing.
+    """
     files = (path for path in folder.iterdir() if not path.name.startswith("."))
     found = sorted(path for path in files if path.suffix.lower() in _SUFFIXES)
     if lost := next((path for path in found if path.is_symlink() and not path.exists()), None):
@@ -67,7 +72,7 @@ def _read_all(
         )
     arrays, taken = [], 0
     for path in paths:
-        arrays.append(_read(path, image_size))
+        arrays.append(read_image(path, image_size))
         taken += arrays[-1].nbytes
         sizes.require_within(taken, max_bytes, f"{folder}: what its images hold up to {path.name}")
     shapes = [array.shape[:2] for array in arrays]
@@ -80,8 +85,16 @@ def _read_all(
     return np.stack([np.broadcast_to(a, (*a.shape[:2], channels)) for a in arrays])
 
 
-def _read(path: pathlib.Path, image_size: int | None) -> np.ndarray:
-    """One image, [H, W, C] uint8."""
+def read_image(path: pathlib.Path, image_size: int | None = None) -> np.ndarray:
+    """Reads one image [H, W, C] uint8, grey (C = 1) or in colour (C = 3); transparency is dropped.
+
+    Args:
+        path: path of the file.
+        image_size: height and width to bring it to, by cropping the central square and resizing.
+
+    Raises:
+        UserError: it is no image, a corrupt one, or one of more than 8 bits a channel.
+    """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_FORMATS) as file:
             image = ImageOps.exif_transpose(file)

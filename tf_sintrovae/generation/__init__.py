@@ -1,0 +1,1 @@
+"""What an exported model generates: samples, reconstructions, interpolations, and the files of them."""
