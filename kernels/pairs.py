@@ -96,14 +96,14 @@ def multiply(a: Pair, b: Pair) -> Pair:
     first = _normalise(a1 * b1, a1 * b2)
     second = _normalise(first.high, a2 * b1)
     low = (first.low + second.low) + (a2 * b2 + (a.high * b.low + a.low * b.high))
-    return _normalise(second.high, low)
+    return Pair(second.high, low)
 
 
 def square(x: Pair) -> Pair:
     """The number times itself."""
     upper, lower = _halves(x.high)
     product = _normalise(upper * upper, 2 * (upper * lower))
-    return _normalise(product.high, product.low + (lower * lower + 2 * (x.high * x.low)))
+    return Pair(product.high, product.low + (lower * lower + 2 * (x.high * x.low)))
 
 
 def reciprocal(x: Pair) -> Pair:

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.kernels import problems
+from tf_sintrovae.distributions import DiagonalGaussianMixture
 from tf_sintrovae.kernels import mixture, platforms, programs
 
 
@@ -23,35 +24,50 @@ def test_default_may_be_set_for_a_while():
 
 
 @pytest.mark.parametrize("platform", ["tpu", "any"])
-def test_other_names_are_refused(platform):
-    tensors = problems.as_tensors(problems.random_problem(np.random.default_rng(0)), tf.float32)
+def test_other_names_are_refused(platform, tensors):
     with pytest.raises(ValueError, match="expected platform 'cpu' or 'gpu'"):
         mixture.log_prob(*tensors, platform=platform)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "form"),
-    [
-        ({"platform": "gpu"}, "paired_resident"),
-        ({"platform": "cpu"}, "direct"),
-        ({}, "direct"),
-        ({"platform": "gpu", "jit_compile": False}, "resident"),
-    ],
-)
-def test_form_of_a_call(arguments, form, monkeypatch):
-    """Pairs for GPUs; without compilation one form, in float64, that runs anywhere."""
-    taken = []
+@pytest.fixture
+def taken(monkeypatch):
+    """Form and platform of every forward program that is called, in order."""
+    calls = []
     forward = programs.forward
 
     def note(*inputs, **options):
-        taken.append((options["form"], options["platform"]))
+        calls.append((options["form"], options["platform"]))
         return forward(*inputs, **options)
 
     monkeypatch.setattr(programs, "forward", note)
-    problem = problems.random_problem(np.random.default_rng(0), L=2)
-    mixture.log_prob(*problems.as_tensors(problem, tf.float32), **arguments)
-    platform = arguments.get("platform", "cpu") if arguments.get("jit_compile", True) else "any"
-    assert taken == [(form, platform)]
+    return calls
+
+
+@pytest.fixture
+def tensors():
+    return problems.as_tensors(problems.random_problem(np.random.default_rng(0), L=2), tf.float32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ({"platform": "gpu"}, ("paired_resident", "gpu")),
+        ({"platform": "cpu"}, ("direct", "cpu")),
+        ({}, ("direct", "cpu")),
+        ({"platform": "gpu", "jit_compile": False}, ("resident", "any")),
+    ],
+)
+def test_form_of_a_call(arguments, wanted, tensors, taken):
+    """Pairs for GPUs; without compilation one form, in float64, that runs anywhere."""
+    mixture.log_prob(*tensors, **arguments)
+    assert taken == [wanted]
+
+
+def test_priors_follow_the_default(tensors, taken):
+    z, *parameters = tensors
+    with platforms.use_platform("gpu"):
+        DiagonalGaussianMixture(*parameters).log_prob(z)
+    assert taken == [("paired_resident", "gpu")]
 
 
 def test_uncompiled_graph_has_no_conditional_and_no_product_in_float32():
