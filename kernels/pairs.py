@@ -20,8 +20,9 @@ _UPPER_HALF = -(2**12)
 _LOG_2 = (0xB17 / 2**12, 0x217F / 2**28, math.log(2.0) - 0xB17 / 2**12 - 0x217F / 2**28)
 # Arguments below which `exp` is 0, and from which on it stays the same.
 _LOWEST_EXPONENT, _HIGHEST_EXPONENT = -87.0, 88.0
-# Terms of the exponential series up to log(2) / 2: those that need pairs, and all that matter.
-_PAIRED_TERMS, _TERMS = 7, 13
+# The exponential series is summed at an eighth of its argument, which is log(2) / 2 at most: halvings, terms
+# that need pairs, and all that matter.
+_SQUARINGS, _PAIRED_TERMS, _TERMS = 3, 4, 9
 
 
 class Pair(NamedTuple):
@@ -29,7 +30,7 @@ class Pair(NamedTuple):
 
     Attributes:
         high: the number to 24 bits.
-        low: what is missing, a few ulps of `high` at most.
+        low: what is missing, a few ulps of `high` at most; half of one where a sum was made last.
     """
 
     high: tf.Tensor
@@ -181,12 +182,19 @@ def _halves(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _exp_series(x: Pair) -> Pair:
-    """The exponential function of |x| <= log(2) / 2, by Horner's rule: pairs where float32 would be seen."""
+    """The exponential function of |x| <= log(2) / 2: that of a part of it, squared again and again.
+
+    By Horner's rule, in pairs where the rounding of float32 would be seen.
+    """
+    part = scale(x, 2.0**-_SQUARINGS)
     coefficients = [1 / math.factorial(i) for i in range(_TERMS)]
-    tail = tf.zeros_like(x.high)
+    tail = tf.zeros_like(part.high)
     for coefficient in reversed(coefficients[_PAIRED_TERMS:]):
-        tail = tail * x.high + coefficient
-    result = pair(tail)
-    for coefficient in reversed(coefficients[:_PAIRED_TERMS]):
-        result = add(multiply(result, x), constant(coefficient))
+        tail = (tail + coefficient) * part.high
+    *others, last = map(constant, coefficients[:_PAIRED_TERMS])
+    result = add(last, pair(tail))
+    for coefficient in reversed(others):
+        result = add(coefficient, multiply(result, part))
+    for _ in range(_SQUARINGS):
+        result = _normalise(*square(result))
     return result

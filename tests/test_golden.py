@@ -26,12 +26,13 @@ class RecordingOptimizer(keras.optimizers.SGD):
 MODELS = [("mlp2d", False), ("mlp2d", True), ("image28", False)]  # the images have batch norm
 
 
-# Whose mixture runs the programs of CPUs, in both types, and those of GPUs, which are for float32.
-PLATFORMS = [("cpu", "float64"), ("cpu", "float32"), ("gpu", "float32")]
+# The mixture runs programs of CPUs, and once those of GPUs, which are for float32.
+SETTINGS = [(*model, "cpu", dtype) for model in MODELS for dtype in TOLERANCE]
+SETTINGS.append(("mlp2d", False, "gpu", "float32"))
 
 
 @pytest.fixture(
-    params=[(*model, *platform) for model in MODELS for platform in PLATFORMS],
+    params=SETTINGS,
     ids=lambda param: f"{param[0]}-{param[3]}" + "-joint" * param[1] + "-gpu" * (param[2] == "gpu"),
 )
 def case(request):

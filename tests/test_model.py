@@ -216,6 +216,7 @@ def test_graphs_and_several_steps_an_execution_and_xla_train_as_eager_steps_do(s
     np.testing.assert_allclose(train_steps(stage, jit_compile=True), eager, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_step_compiled_for_gpus_trains_as_eager_steps_do():
     eager = train_steps("introspective", run_eagerly=True)
     with platforms.use_platform("gpu"):

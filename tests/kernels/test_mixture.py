@@ -29,7 +29,7 @@ def with_mean(function):
     return call
 
 
-@pytest.fixture(params=["direct", "resident", "streamed", "paired_resident"])
+@pytest.fixture(params=["direct", "resident", "streamed"])
 def form(request, monkeypatch):
     """Has the form of that name taken: by dimensions, by limits of size, and by the platform."""
     if request.param == "streamed":
@@ -39,6 +39,12 @@ def form(request, monkeypatch):
         monkeypatch.setattr(streamed, "COMPONENT_BLOCK", 2)
     with platforms.use_platform("gpu" if request.param == "paired_resident" else "cpu"):
         yield request.param
+
+
+# Those of CPUs and that of GPUs; `test_paired` has the one by blocks.
+all_forms = pytest.mark.parametrize(
+    "form", ["direct", "resident", "streamed", "paired_resident"], indirect=True
+)
 
 
 @pytest.fixture
@@ -58,6 +64,7 @@ def atol(dtype):
     return 1e-10 if dtype == tf.float64 else 1e-5
 
 
+@all_forms
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_values_match_tfp(rng, jit_compile, L, dtype, atol):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), dtype)
@@ -72,6 +79,7 @@ def test_values_match_tfp(rng, jit_compile, L, dtype, atol):
     np.testing.assert_allclose(mean, tf.reduce_mean(values, axis=0), atol=atol)
 
 
+@all_forms
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_gradients_match_tfp(rng, jit_compile, L, dtype, atol):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), dtype)
@@ -97,6 +105,7 @@ def test_gradients_match_tfp(rng, jit_compile, L, dtype, atol):
     )
 
 
+@all_forms
 def test_mean_without_gradient(rng, L, dtype):
     """The mean stays the same and carries no gradient; that of the density is whole."""
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), dtype)
@@ -124,7 +133,6 @@ def test_mean_over_many_samples_keeps_digits(rng, platform):
     np.testing.assert_allclose(mean, wanted, rtol=1e-6)
 
 
-@pytest.mark.parametrize("form", ["direct", "resident", "streamed"], indirect=True)
 def test_gradient_matches_numerical_differentiation(rng, L):
     tensors = problems.as_tensors(problems.random_problem(rng, N=6, K=3, L=L), tf.float64)
 
@@ -145,6 +153,7 @@ def test_responsibilities_follow_bayes():
     np.testing.assert_allclose(values, [[0.25, 0.75], [1 / (1 + odds), odds / (1 + odds)]])
 
 
+@all_forms
 def test_second_order_matches_tfp(rng, L, dtype, atol):
     tensors = problems.as_tensors(problems.random_problem(rng, N=5, K=3, L=L), dtype)
 
@@ -166,6 +175,7 @@ def test_second_order_matches_tfp(rng, L, dtype, atol):
             np.testing.assert_allclose(a, w, rtol=10 * atol, atol=10 * atol)
 
 
+@all_forms
 def test_one_component_is_a_gaussian(rng, L, dtype, atol):
     tensors = problems.as_tensors(problems.random_problem(rng, K=1, L=L), dtype)
     density, values = mixture.log_prob_and_responsibilities(*tensors)
@@ -176,6 +186,7 @@ def test_one_component_is_a_gaussian(rng, L, dtype, atol):
     np.testing.assert_array_equal(grad_logits, 0)
 
 
+@all_forms
 def test_weight_of_zero_takes_no_part(rng, L, dtype, atol):
     z, loc, logvar, logits = problems.random_problem(rng, L=L)
     logits[2] = -np.inf
@@ -224,21 +235,30 @@ def compile_with_xla(function, L):
     return tf.function(function, jit_compile=True)
 
 
+def values_and_gradients(*args):
+    with tf.GradientTape() as tape:
+        tape.watch(args)
+        density, mean = mixture.log_prob_and_mean_responsibilities(*args)
+        total = tf.reduce_sum(density) + tf.reduce_sum(mean**2)
+    return density, mean, *tape.gradient(total, args)
+
+
 @pytest.mark.parametrize(
     "context", [graph, graph_of_any_batch, graph_of_any_size, compile_with_xla]
 )
 def test_same_in_every_context(rng, context, L):
     tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float32)
-
-    def values_and_gradients(*args):
-        with tf.GradientTape() as tape:
-            tape.watch(args)
-            density, mean = mixture.log_prob_and_mean_responsibilities(*args)
-            total = tf.reduce_sum(density) + tf.reduce_sum(mean**2)
-        return density, mean, *tape.gradient(total, args)
-
     wanted = values_and_gradients(*tensors)
     for a, w in zip(context(values_and_gradients, L)(*tensors), wanted, strict=True):
+        np.testing.assert_allclose(a, w, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["paired_resident"], indirect=True)
+def test_programs_for_gpus_in_a_graph_of_any_size_that_is_compiled(rng, L):
+    tensors = problems.as_tensors(problems.random_problem(rng, L=L), tf.float32)
+    wanted = values_and_gradients(*tensors)
+    compiled = graph_of_any_size(tf.function(values_and_gradients, jit_compile=True), L)
+    for a, w in zip(compiled(*tensors), wanted, strict=True):
         np.testing.assert_allclose(a, w, rtol=1e-5, atol=1e-5)
 
 
