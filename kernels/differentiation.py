@@ -26,7 +26,7 @@ def analytic_gradient(
             program's.
         inputs: samples z [N, L] and parameters loc [K, L], logvar [K, L], logits [K].
         state: result of the forward program.
-        options: `form` and `jit_compile` of the programs.
+        options: `form`, `platform` and `jit_compile` of the programs.
 
     Returns:
         A function of the gradients at the outputs that returns those at the inputs.

@@ -5,15 +5,19 @@
 All functions work eagerly, in graphs, inside compiled functions and under distribution strategies, in float32
 and float64; lower precisions are computed, and returned, in float32. First derivatives are analytic; higher
 ones are those of the plain formula, with an array of N * K numbers. `docs/kernels.md` gives the mathematics.
+
+Programs are made for CPUs or for GPUs: `platform`, by default what `platforms.default_platform` finds.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tf_sintrovae.kernels import expanded, programs
+from tf_sintrovae.kernels import expanded, platforms, programs
 from tf_sintrovae.kernels.components import Components, Upstream
 from tf_sintrovae.kernels.differentiation import analytic_gradient
+from tf_sintrovae.kernels.platforms import Platform
 from tf_sintrovae.kernels.precision import run_at_safe_precision
 from tf_sintrovae.kernels.sampling import component_sample, sample, sample_components
 
@@ -29,7 +33,13 @@ __all__ = [
 
 
 def log_prob(
-    z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor, *, jit_compile: bool = True
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    jit_compile: bool = True,
+    platform: Platform | None = None,
 ) -> tf.Tensor:
     """Log-density of the mixture, differentiable in every argument.
 
@@ -39,30 +49,46 @@ def log_prob(
         logvar: [K, L] log-variances.
         logits: [K] unnormalised log weights; -inf for a weight of zero.
         jit_compile: whether XLA compiles, once for each shape; False where shapes vary all the time.
+        platform: platform to compile for, "cpu" or "gpu"; None for the default. Without compilation there is
+            one program, which runs anywhere.
 
     Returns:
         The log-densities, [..., N] in nats.
     """
     z, *parameters = _convert(z, loc, logvar, logits)
     flat, batch_shape = _flatten(z)
-    values = _log_prob(jit_compile)(flat, *parameters)
+    values = _log_prob(_options(jit_compile, platform))(flat, *parameters)
     return tf.reshape(values, batch_shape)
 
 
 def responsibilities(
-    z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor, *, jit_compile: bool = True
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    jit_compile: bool = True,
+    platform: Platform | None = None,
 ) -> tf.Tensor:
     """Posterior probabilities p(k|z) [..., N, K] of the components; arguments as in `log_prob`."""
-    return log_prob_and_responsibilities(z, loc, logvar, logits, jit_compile=jit_compile)[1]
+    options = {"jit_compile": jit_compile, "platform": platform}
+    return log_prob_and_responsibilities(z, loc, logvar, logits, **options)[1]
 
 
 def log_prob_and_responsibilities(
-    z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor, *, jit_compile: bool = True
+    z: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    jit_compile: bool = True,
+    platform: Platform | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Log-density [..., N] and responsibilities [..., N, K]; arguments as in `log_prob`."""
     z, *parameters = _convert(z, loc, logvar, logits)
     flat, batch_shape = _flatten(z)
-    density, values = _log_prob_and_responsibilities(jit_compile)(flat, *parameters)
+    function = _log_prob_and_responsibilities(_options(jit_compile, platform))
+    density, values = function(flat, *parameters)
     values_shape = tf.concat([batch_shape, [tf.shape(values)[1]]], axis=0)
     return tf.reshape(density, batch_shape), tf.reshape(values, values_shape)
 
@@ -75,6 +101,7 @@ def log_prob_and_mean_responsibilities(
     *,
     mean_gradient: bool = True,
     jit_compile: bool = True,
+    platform: Platform | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Log-density [..., N] and the mean over N of the responsibilities [..., K].
 
@@ -84,7 +111,7 @@ def log_prob_and_mean_responsibilities(
         mean_gradient: whether the mean carries a gradient; without, it costs none.
     """
     z, *parameters = _convert(z, loc, logvar, logits)
-    function = _log_prob_and_mean_responsibilities(mean_gradient, jit_compile)
+    function = _log_prob_and_mean_responsibilities(mean_gradient, _options(jit_compile, platform))
     if z.shape.rank == 2:
         return function(z, *parameters)
     batches = tf.reshape(z, tf.concat([[-1], tf.shape(z)[-2:]], axis=0))  # [B, N, L]
@@ -96,37 +123,54 @@ def log_prob_and_mean_responsibilities(
     return tf.reshape(density, shape[:-1]), tf.reshape(mean, mean_shape)
 
 
-def _log_prob(jit_compile: bool) -> Callable:
+def _options(jit_compile: bool, platform: Platform | None) -> dict:
+    """The options that all programs of a call share."""
+    return {"jit_compile": jit_compile, "platform": platforms.resolve(platform, jit_compile)}
+
+
+def _with_form(inputs: Sequence[tf.Tensor], options: dict) -> dict:
+    return options | {"form": programs.choose_form(*inputs[:2], options["platform"])}
+
+
+def _log_prob(options: dict) -> Callable:
+    plain = functools.partial(_plain_log_prob, options["platform"])
+
     @tf.custom_gradient
     def function(*inputs):
-        options = {"form": programs.choose_form(*inputs[:2]), "jit_compile": jit_compile}
-        state = programs.forward(*inputs, **options)
-        gradient = analytic_gradient(_plain_log_prob, Upstream, inputs, state, options)
+        complete = _with_form(inputs, options)
+        state = programs.forward(*inputs, **complete)
+        gradient = analytic_gradient(plain, Upstream, inputs, state, complete)
         return state.log_prob, gradient
 
     return tf.autograph.experimental.do_not_convert(function)
 
 
-def _log_prob_and_responsibilities(jit_compile: bool) -> Callable:
+def _log_prob_and_responsibilities(options: dict) -> Callable:
+    plain = functools.partial(_plain, options["platform"])
+
     @tf.custom_gradient
     def function(*inputs):
-        options = {"form": "resident", "jit_compile": jit_compile}  # whatever the size
-        state = programs.forward(*inputs, **options)
-        gradient = analytic_gradient(_plain, Upstream, inputs, state, options)
+        form = programs.choose_resident_form(inputs[0], options["platform"])
+        complete = options | {"form": form}
+        state = programs.forward(*inputs, **complete)
+        gradient = analytic_gradient(plain, Upstream, inputs, state, complete)
         return (state.log_prob, state.responsibilities), gradient
 
     return tf.autograph.experimental.do_not_convert(function)
 
 
-def _log_prob_and_mean_responsibilities(mean_gradient: bool, jit_compile: bool) -> Callable:
+def _log_prob_and_mean_responsibilities(mean_gradient: bool, options: dict) -> Callable:
+    plain_log_prob = functools.partial(_plain_log_prob, options["platform"])
+    plain_mean = functools.partial(_plain_mean, options["platform"])
+
     @tf.custom_gradient
     def function(*inputs):
-        options = {"form": programs.choose_form(*inputs[:2]), "jit_compile": jit_compile}
-        state, mean = programs.forward_and_mean_responsibilities(*inputs, **options)
+        complete = _with_form(inputs, options)
+        state, mean = programs.forward_and_mean_responsibilities(*inputs, **complete)
         if mean_gradient:
-            gradient = analytic_gradient(_plain_mean, _spread_mean, inputs, state, options)
+            gradient = analytic_gradient(plain_mean, _spread_mean, inputs, state, complete)
             return (state.log_prob, mean), gradient
-        gradient = analytic_gradient(_plain_log_prob, Upstream, inputs, state, options)
+        gradient = analytic_gradient(plain_log_prob, Upstream, inputs, state, complete)
         return (state.log_prob, mean), lambda grad_log_prob, _: gradient(grad_log_prob)
 
     return tf.autograph.experimental.do_not_convert(function)
@@ -138,7 +182,7 @@ def _spread_mean(grad_log_prob: tf.Tensor, grad_mean: tf.Tensor) -> Upstream:
 
 
 def _plain(
-    z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor
+    platform: Platform, z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor, logits: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The formula without own gradients: log-density [N] and responsibilities [N, K]."""
 
@@ -148,15 +192,15 @@ def _plain(
         values = tf.nn.softmax(joint)
         return tf.cast(density, z.dtype), tf.cast(values, z.dtype)
 
-    return run_at_safe_precision(run, z, loc, logvar, logits)
+    return run_at_safe_precision(run, z, loc, logvar, logits, platform=platform)
 
 
-def _plain_log_prob(*inputs: tf.Tensor) -> tuple[tf.Tensor]:
-    return _plain(*inputs)[:1]
+def _plain_log_prob(platform: Platform, *inputs: tf.Tensor) -> tuple[tf.Tensor]:
+    return _plain(platform, *inputs)[:1]
 
 
-def _plain_mean(*inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    density, values = _plain(*inputs)
+def _plain_mean(platform: Platform, *inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    density, values = _plain(platform, *inputs)
     return density, tf.reduce_mean(values, axis=0)
 
 

@@ -2,10 +2,9 @@
 
 The expansion's terms reach the size z^2 / variance, and their rounding errors stay when they cancel. In
 float32 that is harmless while the terms are small (the benign case, the faster one); beyond, the products
-are computed in float64. The choice is a conditional inside the compiled program: Python reads nothing on the
-host. XLA's GPU runtime does read a conditional's predicate there, though, and float32 products may run in
-TF32: where a GPU is present there is no conditional, and what this file guards computes in float64. It does
-not guard the forward program of few dimensions (`direct`).
+are computed in float64. The choice is a conditional inside the program compiled for CPUs: Python reads
+nothing on the host. What is not compiled may run on a GPU, which would wait for the host there and round
+products to TF32: it has no conditional, and computes in float64.
 """
 
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_sintrovae.kernels.components import Components, make_components
+from tf_sintrovae.kernels.platforms import Platform
 
 # Largest squared distance from the centre, in standard deviations, that float32 products may meet. At this
 # size one rounding is 6e-8 * 1024 = 6e-5 of a nat.
@@ -26,6 +26,8 @@ def run_at_safe_precision(
     loc: tf.Tensor,
     logvar: tf.Tensor,
     logits: tf.Tensor,
+    *,
+    platform: Platform,
 ) -> Any:
     """Calls `function(z, components)` with centred arguments in a type that is wide enough.
 
@@ -35,11 +37,12 @@ def run_at_safe_precision(
         loc: [K, L] means.
         logvar: [K, L] log-variances.
         logits: [K] unnormalised log weights.
+        platform: platform of the program.
 
     Returns:
         What `function` returns.
     """
-    if not is_conditional(z):
+    if not is_conditional(z, platform):
         return function(*centre(tf.float64, z, loc, logvar, logits))
     return tf.cond(
         expansion_size(z, loc, logvar) <= FLOAT32_LIMIT,  # False for NaN
@@ -48,9 +51,9 @@ def run_at_safe_precision(
     )
 
 
-def is_conditional(z: tf.Tensor) -> bool:
+def is_conditional(z: tf.Tensor, platform: Platform) -> bool:
     """Whether the type is chosen by what the numbers are; else it is float64."""
-    return z.dtype == tf.float32 and not tf.config.list_logical_devices("GPU")
+    return z.dtype == tf.float32 and platform == "cpu"
 
 
 def expansion_size(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,8 @@
 """The programs of the mixture, each compiled as one: forward, and the gradients at samples and parameters.
 
-They are the same for every form. In few dimensions the direct form is taken; else small problems keep their
-responsibilities between the programs, and large ones make them again by blocks.
+They are the same for every form. Small problems keep their responsibilities between the programs, large ones
+make them again by blocks. On GPUs float32 is computed by the forms of pairs; elsewhere few dimensions take
+the direct form, more of them the forms by matrix products, which are guarded by the choice of a wider type.
 """
 
 import functools
@@ -11,13 +12,29 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from tf_sintrovae.kernels import direct, estimates, resident, streamed
+from tf_sintrovae.kernels import (
+    direct,
+    estimates,
+    paired_resident,
+    paired_streamed,
+    resident,
+    streamed,
+)
 from tf_sintrovae.kernels.components import ComponentsGradient, Upstream, make_components
+from tf_sintrovae.kernels.platforms import Platform
 from tf_sintrovae.kernels.precision import centre, is_conditional, run_at_safe_precision
 
 FORMS: dict[str, Any] = {"direct": direct, "resident": resident, "streamed": streamed}
-FormName = Literal["direct", "resident", "streamed"]
-State = direct.DirectState | resident.ResidentState | streamed.StreamedState
+# Forms that are accurate by themselves, in float32 alone.
+PAIRED: dict[str, Any] = {"paired_resident": paired_resident, "paired_streamed": paired_streamed}
+FormName = Literal["direct", "resident", "streamed", "paired_resident", "paired_streamed"]
+State = (
+    direct.DirectState
+    | resident.ResidentState
+    | streamed.StreamedState
+    | paired_resident.PairedState
+    | paired_streamed.PairedStreamedState
+)
 
 # Responsibilities kept for the backward program: up to 64 MiB in float32. Above, blocks.
 RESIDENT_LIMIT = 2**24
@@ -28,24 +45,35 @@ UNKNOWN_BATCH_LIMIT = 4096
 def compile_program(function: Callable) -> Callable:
     """Adds the argument `jit_compile`: compile with XLA, or trace the same source into the caller's graph.
 
-    Tapes do not look inside: they would keep every intermediate, and the gradients are analytic. The form is
-    an argument, because a program traced for any batch size is used for known ones too.
+    Tapes do not look inside: they would keep every intermediate, and the gradients are analytic. Form and
+    platform are arguments, because a program traced for any batch size is used for known ones too.
     """
     jitted = tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
-    def call(*args: Any, form: FormName, jit_compile: bool) -> Any:
+    def call(*args: Any, form: FormName, platform: Platform, jit_compile: bool) -> Any:
         args = tf.nest.map_structure(lambda t: None if t is None else tf.stop_gradient(t), args)
-        return (jitted if jit_compile else function)(*args, form=form)
+        return (jitted if jit_compile else function)(*args, form=form, platform=platform)
 
     return call
 
 
-def choose_form(z: tf.Tensor, loc: tf.Tensor) -> FormName:
-    """The form that suits the size of a problem, of z [N, L] and loc [K, L]."""
+def choose_form(z: tf.Tensor, loc: tf.Tensor, platform: Platform) -> FormName:
+    """The form that suits the size of a problem, of z [N, L] and loc [K, L], on a platform."""
     if is_large(z, loc):
-        return "streamed"
-    return "direct" if (loc.shape[1] or math.inf) <= direct.LARGEST_DIM else "resident"
+        return "paired_streamed" if _uses_pairs(z, platform) else "streamed"
+    if platform == "cpu" and (loc.shape[1] or math.inf) <= direct.LARGEST_DIM:
+        return "direct"
+    return choose_resident_form(z, platform)
+
+
+def choose_resident_form(z: tf.Tensor, platform: Platform) -> FormName:
+    """The form that holds the responsibilities of z [N, L], whatever their number."""
+    return "paired_resident" if _uses_pairs(z, platform) else "resident"
+
+
+def _uses_pairs(z: tf.Tensor, platform: Platform) -> bool:
+    return platform == "gpu" and z.dtype == tf.float32
 
 
 def is_large(z: tf.Tensor, loc: tf.Tensor) -> bool:
@@ -70,9 +98,13 @@ def forward(
     logits: tf.Tensor,
     *,
     form: FormName,
+    platform: Platform,
 ) -> State:
     """Log-density of z [N, L], with what the other programs need."""
-    return _run(form, lambda *typed: FORMS[form].forward(*typed, z.dtype), z, loc, logvar, logits)
+    inputs = (z, loc, logvar, logits)
+    if form in PAIRED:
+        return PAIRED[form].forward(*inputs)
+    return _run(form, platform, lambda *typed: FORMS[form].forward(*typed, z.dtype), *inputs)
 
 
 @compile_program
@@ -83,13 +115,18 @@ def forward_and_mean_responsibilities(
     logits: tf.Tensor,
     *,
     form: FormName,
+    platform: Platform,
 ) -> tuple[State, tf.Tensor]:
     """`forward`, and the mean [K] of the responsibilities over the N samples."""
-    state = forward(z, loc, logvar, logits, form=form, jit_compile=False)
+    inputs = (z, loc, logvar, logits)
+    state = forward(*inputs, form=form, platform=platform, jit_compile=False)
+    if form in PAIRED:
+        return state, PAIRED[form].mean_responsibilities(*inputs, state)
     mean = _run(
         form,
+        platform,
         lambda *typed: FORMS[form].mean_responsibilities(*typed, state),
-        *(z, loc, logvar, logits),
+        *inputs,
     )
     return state, mean
 
@@ -104,6 +141,7 @@ def grad_z(
     upstream: Upstream,
     *,
     form: FormName,
+    platform: Platform,
 ) -> tf.Tensor:
     """Gradient [N, L] at z.
 
@@ -118,12 +156,17 @@ def grad_z(
         state: what the forward program gave.
         upstream: gradients at it.
         form: form of the forward program.
+        platform: platform of the forward program.
     """
-    parameters, rules = (loc, logvar, logits), FORMS[form]
+    parameters = (loc, logvar, logits)
+    if form in PAIRED:
+        return PAIRED[form].grad_z(z, *parameters, state, upstream)
+    rules = FORMS[form]
 
     def quick():
         return _run(
             form,
+            platform,
             lambda *typed: tf.cast(rules.grad_z(*typed, state, upstream), z.dtype),
             *(z, *parameters),
         )
@@ -141,7 +184,7 @@ def grad_z(
         )
         return error <= estimates.GRADIENT_TOLERANCE * tf.norm(gradient)
 
-    return _choose(z, quick, exact, is_accurate)
+    return _choose(z, platform, quick, exact, is_accurate)
 
 
 @compile_program
@@ -154,17 +197,22 @@ def grad_parameters(
     upstream: Upstream,
     *,
     form: FormName,
+    platform: Platform,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Gradients at loc [K, L], logvar [K, L] and logits [K]; arguments as in `grad_z`.
 
     Made of what the forward program found; where these sums nearly cancel, or have terms of both signs, whose
     error no estimate knows, once more from the start, all in float64.
     """
-    parameters, rules = (loc, logvar, logits), FORMS[form]
+    parameters = (loc, logvar, logits)
+    if form in PAIRED:
+        return PAIRED[form].grad_parameters(z, *parameters, state, upstream)
+    rules = FORMS[form]
 
     def quick():
         return _run(
             form,
+            platform,
             lambda *typed: _cast(rules.grad_components(*typed, state, upstream), z.dtype),
             *(z, *parameters),
         )
@@ -179,36 +227,41 @@ def grad_parameters(
         accurate = estimates.components_are_accurate(gradient, grad_logits, rounding)
         return accurate & estimates.has_one_sign(upstream)
 
-    return _choose(z, quick, exact, is_accurate, lambda g: _with_logits(g, logits, z.dtype))
+    return _choose(
+        z, platform, quick, exact, is_accurate, lambda g: _with_logits(g, logits, z.dtype)
+    )
 
 
 def _choose(
     z: tf.Tensor,
+    platform: Platform,
     quick: Callable[[], Any],
     exact: Callable[[], Any],
     is_accurate: Callable[[Any], tf.Tensor],
     finish: Callable[[Any], Any] = lambda gradient: gradient,
 ) -> Any:
     """The quick gradient, finished, where it is accurate, else the exact one."""
-    if z.dtype == tf.float32 and not is_conditional(z):
+    conditional = is_conditional(z, platform)
+    if z.dtype == tf.float32 and not conditional:
         return exact()
     gradient = quick()
-    if not is_conditional(z):
+    if not conditional:
         return finish(gradient)
     return tf.cond(is_accurate(gradient), lambda: finish(gradient), exact)
 
 
 def _run(
     form: FormName,
+    platform: Platform,
     function: Callable,
     z: tf.Tensor,
     loc: tf.Tensor,
     logvar: tf.Tensor,
     logits: tf.Tensor,
 ) -> Any:
-    """Calls `function(z, components)` in a type that is wide enough for the form."""
+    """Calls `function(z, components)` in a type that is wide enough for form and platform."""
     if FORMS[form].EXPANDS:
-        return run_at_safe_precision(function, z, loc, logvar, logits)
+        return run_at_safe_precision(function, z, loc, logvar, logits, platform=platform)
     return function(z, make_components(loc, logvar, logits))
 
 

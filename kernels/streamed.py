@@ -12,6 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_sintrovae.kernels import estimates, expanded
+from tf_sintrovae.kernels.blocks import cut, join
 from tf_sintrovae.kernels.components import (
     Components,
     ComponentsGradient,
@@ -58,9 +59,9 @@ def forward(z: tf.Tensor, components: Components, dtype: tf.DType) -> StreamedSt
         shift, total = tf.foldl(add, blocks, (lowest, tf.zeros_like(lowest, dtype)))
         return tf.cast(shift, tf.float64), tf.math.log(total)
 
-    blocks_of_samples = _cut(z, SAMPLE_BLOCK)
+    blocks_of_samples = cut(z, SAMPLE_BLOCK)
     normalisers = tf.map_fn(normalise, blocks_of_samples, fn_output_signature=(tf.float64, dtype))
-    shift, log_total = (_join(part, z) for part in normalisers)
+    shift, log_total = (join(part, z) for part in normalisers)
     return StreamedState(add_in_float64(shift, log_total, components.offset), shift, log_total)
 
 
@@ -77,7 +78,7 @@ def mean_responsibilities(z: tf.Tensor, components: Components, state: StreamedS
         return tf.foldl(add, samples, tf.zeros_like(block[-1], dtype))
 
     total = tf.map_fn(sum_over_samples, _component_blocks(components), fn_output_signature=dtype)
-    return _join(total, components.loc) / tf.cast(tf.shape(z)[0], dtype)
+    return join(total, components.loc) / tf.cast(tf.shape(z)[0], dtype)
 
 
 def grad_z(
@@ -85,7 +86,7 @@ def grad_z(
 ) -> tf.Tensor:
     """Gradient [N, L] at the samples, of the type of z."""
     sample_factor, component_factor = _weight_factors(z, components, state, upstream)
-    blocks = (*_component_blocks(components), _cut(component_factor, COMPONENT_BLOCK))
+    blocks = (*_component_blocks(components), cut(component_factor, COMPONENT_BLOCK))
 
     def sum_over_components(sample_block):
         *sample_block, factor = sample_block
@@ -99,8 +100,8 @@ def grad_z(
 
         return tf.foldl(add, blocks, tf.zeros_like(block_z))
 
-    samples = (*_sample_blocks(z, state), _cut(sample_factor, SAMPLE_BLOCK))
-    return _join(tf.map_fn(sum_over_components, samples, fn_output_signature=z.dtype), z)
+    samples = (*_sample_blocks(z, state), cut(sample_factor, SAMPLE_BLOCK))
+    return join(tf.map_fn(sum_over_components, samples, fn_output_signature=z.dtype), z)
 
 
 def grad_components(
@@ -108,7 +109,7 @@ def grad_components(
 ) -> ComponentsGradient:
     """Gradients at the components, of the type of z."""
     sample_factor, component_factor = _weight_factors(z, components, state, upstream)
-    samples = (*_sample_blocks(z, state), _cut(sample_factor, SAMPLE_BLOCK))
+    samples = (*_sample_blocks(z, state), cut(sample_factor, SAMPLE_BLOCK))
 
     def sum_over_samples(block):
         *block, block_factor = block
@@ -123,10 +124,10 @@ def grad_components(
         loc, log_peak = tf.zeros_like(block.loc), tf.zeros_like(block.log_peak)
         return tf.foldl(add, samples, ComponentsGradient(loc, loc, log_peak, *[loc] * 4))
 
-    blocks = (*_component_blocks(components), _cut(component_factor, COMPONENT_BLOCK))
+    blocks = (*_component_blocks(components), cut(component_factor, COMPONENT_BLOCK))
     signature = ComponentsGradient(*[z.dtype] * len(ComponentsGradient._fields))
     gradients = tf.map_fn(sum_over_samples, blocks, fn_output_signature=signature)
-    return ComponentsGradient(*(_join(part, components.loc) for part in gradients))
+    return ComponentsGradient(*(join(part, components.loc) for part in gradients))
 
 
 def rounding(z: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor) -> estimates.Rounding:
@@ -157,7 +158,7 @@ def _expectation(
     z: tf.Tensor, components: Components, state: StreamedState, value: tf.Tensor
 ) -> tf.Tensor:
     """Expectation [N] of a value [K] of the components under each sample's responsibilities."""
-    blocks = (*_component_blocks(components), _cut(value, COMPONENT_BLOCK))
+    blocks = (*_component_blocks(components), cut(value, COMPONENT_BLOCK))
 
     def expect(sample_block):
         def add(total, block):
@@ -168,7 +169,7 @@ def _expectation(
         return tf.foldl(add, blocks, tf.zeros_like(sample_block[-1]))
 
     result = tf.map_fn(expect, _sample_blocks(z, state), fn_output_signature=value.dtype)
-    return _join(result, z)
+    return join(result, z)
 
 
 def _responsibilities(sample_block: Sequence[tf.Tensor], components: Components) -> tf.Tensor:
@@ -194,9 +195,9 @@ def _weight(
 def _component_blocks(components: Components) -> tuple[tf.Tensor, ...]:
     """Means, log-variances and log peaks in blocks."""
     return (
-        _cut(components.loc, COMPONENT_BLOCK),
-        _cut(components.logvar, COMPONENT_BLOCK),
-        _cut(components.log_peak, COMPONENT_BLOCK, -float("inf")),
+        cut(components.loc, COMPONENT_BLOCK),
+        cut(components.logvar, COMPONENT_BLOCK),
+        cut(components.log_peak, COMPONENT_BLOCK, -float("inf")),
     )
 
 
@@ -208,23 +209,7 @@ def _block_of(components: Components, block: Sequence[tf.Tensor]) -> Components:
 
 def _sample_blocks(z: tf.Tensor, state: StreamedState) -> tuple[tf.Tensor, ...]:
     return (
-        _cut(z, SAMPLE_BLOCK),
-        _cut(state.shift, SAMPLE_BLOCK),
-        _cut(state.log_total, SAMPLE_BLOCK, float("inf")),
+        cut(z, SAMPLE_BLOCK),
+        cut(state.shift, SAMPLE_BLOCK),
+        cut(state.log_total, SAMPLE_BLOCK, float("inf")),
     )
-
-
-def _cut(x: tf.Tensor, largest: int, fill: float = 0.0) -> tf.Tensor:
-    """Cuts [n, ...] into equal blocks [count, size, ...] of at most `largest` rows, padded with `fill`."""
-    length = tf.shape(x)[0]
-    count = tf.maximum(-(-length // largest), 1)
-    size = -(-length // count)
-    padding = [[0, count * size - length]] + [[0, 0]] * (x.shape.rank - 1)
-    padded = tf.pad(x, padding, constant_values=tf.constant(fill, x.dtype))
-    return tf.reshape(padded, tf.concat([[count, size], tf.shape(x)[1:]], axis=0))
-
-
-def _join(blocks: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Undoes `_cut`: [count, size, ...] to as many rows as `like` has."""
-    flat = tf.reshape(blocks, tf.concat([[-1], tf.shape(blocks)[2:]], axis=0))
-    return flat[: tf.shape(like)[0]]

@@ -64,7 +64,7 @@ def test_a_form_of_ones_own_is_compiled_and_keeps_the_numbers(monkeypatch):
 
     form = Form()
     monkeypatch.setitem(programs.FORMS, "mine", form)
-    monkeypatch.setattr(programs, "choose_form", lambda z, loc: "mine")
+    monkeypatch.setattr(programs, "choose_form", lambda z, loc, platform: "mine")
     problem = problems.random_problem(np.random.default_rng(0), N=20, K=3, L=7)
     tensors = problems.as_tensors(problem, tf.float64)
     np.testing.assert_allclose(mixture.log_prob(*tensors), problems.tfp_values(*tensors)[0])

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support.golden_values import GoldenCase
+from tf_sintrovae.kernels import platforms
 
 TOLERANCE = {"float64": 1e-9, "float32": 2e-5}
 
@@ -25,12 +26,19 @@ class RecordingOptimizer(keras.optimizers.SGD):
 MODELS = [("mlp2d", False), ("mlp2d", True), ("image28", False)]  # the images have batch norm
 
 
+# The mixture runs programs of CPUs, and once those of GPUs, which are for float32.
+SETTINGS = [(*model, "cpu", dtype) for model in MODELS for dtype in TOLERANCE]
+SETTINGS.append(("mlp2d", False, "gpu", "float32"))
+
+
 @pytest.fixture(
-    params=[(name, dtype, joint) for name, joint in MODELS for dtype in TOLERANCE],
-    ids=lambda param: f"{param[0]}-{param[1]}" + "-joint" * param[2],
+    params=SETTINGS,
+    ids=lambda param: f"{param[0]}-{param[3]}" + "-joint" * param[1] + "-gpu" * (param[2] == "gpu"),
 )
 def case(request):
-    return GoldenCase(*request.param)
+    name, joint, platform, dtype = request.param
+    with platforms.use_platform(platform):
+        yield GoldenCase(name, dtype, joint)
 
 
 def compile_model(model):

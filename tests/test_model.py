@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tests.support.cases import BATCH_SIZE, CASES, LATENT_DIM, QUICK_CASES, Case, data
 from tf_sintrovae import networks
+from tf_sintrovae.kernels import platforms
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.objective import Objective
 from tf_sintrovae.priors import MixturePrior, StandardNormalPrior
@@ -213,6 +214,13 @@ def test_graphs_and_several_steps_an_execution_and_xla_train_as_eager_steps_do(s
     np.testing.assert_allclose(train_steps(stage), eager, atol=1e-5)
     np.testing.assert_allclose(train_steps(stage, steps_per_execution=2), eager, atol=1e-5)
     np.testing.assert_allclose(train_steps(stage, jit_compile=True), eager, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_step_compiled_for_gpus_trains_as_eager_steps_do():
+    eager = train_steps("introspective", run_eagerly=True)
+    with platforms.use_platform("gpu"):
+        np.testing.assert_allclose(train_steps("introspective", jit_compile=True), eager, atol=1e-5)
 
 
 def test_call_reconstructs_from_the_mean():

@@ -148,6 +148,11 @@ class Config:
     mixed_precision: str = setting(
         "off", "half-precision networks", choices=("off", "bfloat16", "float16")
     )
+    precision: str = setting(
+        "highest",
+        "float32 products of the networks on GPUs: as they are, or rounded to 'tf32', faster",
+        choices=("highest", "tf32"),
+    )
     jit_compile: str = setting(
         "auto",
         "compile the training step with XLA; 'auto': on one GPU, not on CPUs",

@@ -38,7 +38,7 @@ def compiled_errors(form, signs):
     @tf.function(jit_compile=True, autograph=False)
     def pairs(z, loc, logvar, logits, grad_log_prob):
         arguments, upstream = (z, loc, logvar, logits), Upstream(grad_log_prob)
-        state = programs.forward(*arguments, form=form, jit_compile=False)
+        state = programs.forward(*arguments, form=form, platform="cpu", jit_compile=False)
         wide_z, wide_components = centre(tf.float64, *arguments)
         wide_state = rules.forward(wide_z, wide_components, tf.float64)
         wide_upstream = Upstream(tf.cast(grad_log_prob, tf.float64))
@@ -46,7 +46,7 @@ def compiled_errors(form, signs):
 
         def run(function):
             if rules.EXPANDS:
-                return run_at_safe_precision(function, *arguments)
+                return run_at_safe_precision(function, *arguments, platform="cpu")
             return function(z, make_components(*arguments[1:]))
 
         def narrow_components(*typed):

@@ -11,6 +11,7 @@ from tests.support.cases import BATCH_SIZE, Case, data
 from tf_sintrovae.config import Config
 from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.kernels import platforms
 from tf_sintrovae.training import strategy
 from tf_sintrovae.training.checkpoints import Checkpoints
 from tf_sintrovae.training.divergence import DivergenceError
@@ -108,6 +109,51 @@ def test_xla_is_refused_over_replicas_and_off_on_cpus(two_replicas):
     one = tf.distribute.get_strategy()
     assert strategy.use_xla(config, one)
     assert not strategy.use_xla(dataclasses.replace(config, jit_compile="auto"), one)
+
+
+@pytest.mark.parametrize(("num_gpus", "compiled"), [(0, False), (1, True)])
+def test_auto_compiles_the_whole_step_on_one_gpu(num_gpus, compiled, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU"] * num_gpus)
+    one = tf.distribute.get_strategy()
+    assert strategy.use_xla(Config(jit_compile="auto"), one) == compiled
+    assert not strategy.use_xla(Config(jit_compile="false"), one)
+
+
+def test_auto_compiles_no_step_that_spans_replicas(two_replicas, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU"] * 2)
+    assert not strategy.use_xla(Config(jit_compile="auto"), two_replicas)
+
+
+def test_over_replicas_the_mixture_and_the_noise_compile_and_nothing_else(two_replicas):
+    with two_replicas.scope(), platforms.use_platform("gpu"):
+        model = Case("points", "mixture").model()
+        model.compile(*[keras.optimizers.SGD(1e-2) for _ in range(3)])
+        x = tf.constant(data((2,), BATCH_SIZE))
+        step = tf.function(lambda: two_replicas.run(model.train_step, args=((x,),)))
+        graph = step.get_concrete_function().graph
+    compiled = [
+        function.signature.name
+        for function in graph.as_graph_def().library.function
+        if function.attr["_XlaMustCompile"].b
+    ]
+    names = ("forward", "grad_z", "grad_parameters", "normal_blocks")
+    assert {name for name in names if any(name in one for one in compiled)} == set(names)
+    assert all(any(name in one for name in names) for one in compiled), compiled
+
+
+@pytest.fixture
+def tensor_float_32():
+    """Whether TensorFlow may round products to TF32, put back after the test."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    yield tf.config.experimental.tensor_float_32_execution_enabled
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("highest", False), ("tf32", True)])
+def test_precision_reaches_tensorflow(precision, allowed, tensor_float_32):
+    tf.config.experimental.enable_tensor_float_32_execution(not allowed)
+    strategy.set_up_runtime(Config(precision=precision, deterministic=False))
+    assert tensor_float_32() == allowed
 
 
 def test_several_workers_are_refused_clearly():

@@ -50,8 +50,7 @@ def train(
     """
     workdir.check_data(source.fingerprint())
     keras.utils.set_random_seed(config.seed)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    strategy.set_up_runtime(config)
     distribution = strategy.choose_strategy(config)
     xla = strategy.use_xla(config, distribution)
     with distribution.scope():

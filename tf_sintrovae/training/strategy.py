@@ -1,10 +1,20 @@
-"""Over which devices a run is spread, and how its batches reach them."""
+"""Over which devices a run is spread, how they compute, and how its batches reach them."""
 
 import tensorflow as tf
 
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
+
+
+def set_up_runtime(config: Config) -> None:
+    """Tells TensorFlow how its operations compute from now on: in one order always, in TF32 or not.
+
+    TF32 is for the networks; the mixture's programs on GPUs have no products that it rounds.
+    """
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(config.precision == "tf32")
 
 
 def choose_strategy(config: Config) -> tf.distribute.Strategy:
@@ -44,7 +54,8 @@ def mirrored_strategy(devices: list[str]) -> tf.distribute.MirroredStrategy:
 def use_xla(config: Config, strategy: tf.distribute.Strategy) -> bool:
     """Whether the training step is compiled as a whole: `jit_compile`, with 'auto' decided here.
 
-    XLA refuses a step that spans replicas; on CPUs its compilation takes longer than it saves in short runs.
+    XLA refuses a step that spans replicas, in which the mixture's programs and the noise still compile by
+    themselves; on CPUs its compilation takes longer than it saves in short runs.
 
     Raises:
         UserError: `jit_compile=true` with several replicas.

@@ -28,6 +28,7 @@ CHANGEABLE = {
     "max_data_gib",
     "epochs",
     "strategy",
+    "precision",
     "jit_compile",
     "steps_per_execution",
     "deterministic",
