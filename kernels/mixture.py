@@ -71,8 +71,9 @@ def responsibilities(
     platform: Platform | None = None,
 ) -> tf.Tensor:
     """Posterior probabilities p(k|z) [..., N, K] of the components; arguments as in `log_prob`."""
-    options = {"jit_compile": jit_compile, "platform": platform}
-    return log_prob_and_responsibilities(z, loc, logvar, logits, **options)[1]
+    return log_prob_and_responsibilities(
+        z, loc, logvar, logits, jit_compile=jit_compile, platform=platform
+    )[1]
 
 
 def log_prob_and_responsibilities(
@@ -129,7 +130,7 @@ def _options(jit_compile: bool, platform: Platform | None) -> dict:
 
 
 def _with_form(inputs: Sequence[tf.Tensor], options: dict) -> dict:
-    return options | {"form": programs.choose_form(*inputs[:2], options["platform"])}
+    return options | {"form": programs.choose_form(inputs[0], inputs[1], options["platform"])}
 
 
 def _log_prob(options: dict) -> Callable:

@@ -1,4 +1,4 @@
-"""Numbers as unevaluated sums of two float32: 46 bits or so, without float64.
+"""Numbers as unevaluated sums of two float32: 45 bits or so, without float64.
 
 The sum and the product of two float32 are sums of two float32 exactly (Dekker, 1971; Knuth, TAOCP 2, 4.2.2).
 A compiler may fuse a product with a sum and round once instead of twice, which would break the usual product:
@@ -157,8 +157,7 @@ def _adder(count: int) -> tf.types.experimental.ConcreteFunction:
 
     @tf.function(autograph=False)
     def add_parts(*parts):
-        parts = [tf.convert_to_tensor(part) for part in parts]
-        sums = []
+        sums: list[tf.Tensor] = []
         for i in range(0, 2 * count, 2):
             (a, a_low), (b, b_low) = parts[i : i + 2], parts[2 * count + i : 2 * count + i + 2]
             total = two_sum(a, b)
