@@ -14,7 +14,8 @@ from absl import flags
 from tf_sintrovae import command
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import user_path
-from tf_sintrovae.reporting.report_file import FILE, write_report
+from tf_sintrovae.reporting.file_names import REPORT
+from tf_sintrovae.reporting.report_file import write_report
 from tf_sintrovae.reporting.run_files import RunFiles
 
 
@@ -41,11 +42,11 @@ def _report(root: pathlib.Path) -> RunFiles:
         run = write_report(root)
     except OSError as error:
         raise UserError(
-            f"{root / FILE} cannot be written ({error.strerror}): copy the run to a folder of yours"
+            f"{root / REPORT} cannot be written ({error.strerror}): copy the run to a folder of yours"
         ) from error
     if not run.history.last:
         print(f"{root}: no epoch is complete yet")
-    print(f"{run.name}, {run.state.name}: {root / FILE}")
+    print(f"{run.name}, {run.state.name}: {root / REPORT}")
     return run
 
 

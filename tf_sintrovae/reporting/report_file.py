@@ -4,10 +4,9 @@ import pathlib
 
 from tf_sintrovae.files import write_atomically
 from tf_sintrovae.reporting import page
+from tf_sintrovae.reporting.file_names import REPORT
 from tf_sintrovae.reporting.history_reader import HistoryReader
 from tf_sintrovae.reporting.run_files import RunFiles, read_run
-
-FILE = "report.html"
 
 
 def write_report(root: pathlib.Path, history: HistoryReader | None = None) -> RunFiles:
@@ -25,5 +24,5 @@ def write_report(root: pathlib.Path, history: HistoryReader | None = None) -> Ru
         OSError: the file cannot be written.
     """
     run = read_run(root, history)
-    write_atomically(run.root / FILE, page.report_page(run))
+    write_atomically(run.root / REPORT, page.report_page(run))
     return run

@@ -8,13 +8,11 @@ from typing import Any
 from tf_sintrovae.config import Config, read_config
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import user_path
-from tf_sintrovae.reporting import component_use
+from tf_sintrovae.reporting.file_names import COMPONENTS, FIGURES, SNAPSHOTS
 from tf_sintrovae.reporting.history_reader import HistoryReader
 from tf_sintrovae.reporting.state import State, find_state
 from tf_sintrovae.training import run_record
 
-SNAPSHOTS = "snapshots"  # folder of drawings of a model in training
-FIGURES = "figures"  # folder of drawings of the trained model
 _LARGEST = 20_000_000  # bytes of a JSON file
 
 
@@ -80,7 +78,7 @@ def read_run(root: pathlib.Path, history: HistoryReader | None = None) -> RunFil
     record = run_record.read(root)
     return RunFiles(
         *(root, settings, record, data, results, results_best, best),
-        _read_object(root / component_use.FILE, unreadable),
+        _read_object(root / COMPONENTS, unreadable),
         _pictures(root),
         history,
         find_state(root, record, history, results, settings.epochs),

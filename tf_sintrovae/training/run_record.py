@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tf_sintrovae.files import write_atomically
+from tf_sintrovae.reporting.file_names import RECORD
 from tf_sintrovae.versions import versions
 
-FILE = "run.json"
 # What the exit codes of `tf_sintrovae.main` say of a run.
 _ENDS: dict[Any, str] = {0: "finished", 3: "incomplete", 130: "stopped"}
 
@@ -25,7 +25,7 @@ _ENDS: dict[Any, str] = {0: "finished", 3: "incomplete", 130: "stopped"}
 def read(root: pathlib.Path) -> dict[str, Any]:
     """The content of a run's record; empty where there is none that can be read."""
     try:
-        content = json.loads((root / FILE).read_text(encoding="utf-8"))
+        content = json.loads((root / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -110,7 +110,7 @@ def _try(function: Any, *arguments: Any, **named: Any) -> None:
 
 
 def _write(root: pathlib.Path, content: dict[str, Any]) -> None:
-    write_atomically(root / FILE, json.dumps(content, indent=2) + "\n")
+    write_atomically(root / RECORD, json.dumps(content, indent=2) + "\n")
 
 
 def _processor() -> str:
