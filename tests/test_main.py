@@ -116,6 +116,8 @@ def test_a_run_leaves_everything_it_promises(finished):
         "samples_by_component",
         "latent_space",
         "losses",
+        "interpolations",
+        "component_interpolations",
     }
     results = json.loads((finished / "results.json").read_text())
     assert results["step"] == 6

@@ -52,7 +52,7 @@ def _bars(
         f"{use.get('inactive_by_responsibility')} by responsibility."
     )
     chart = charts.bar_chart("weights and responsibilities by component", names[first], bars)
-    return figure(chart, "Weights and responsibilities by component", text)
+    return figure(chart, "Weights and responsibilities by component", text, is_wide=True)
 
 
 def _classes(names: list[str], classes: np.ndarray) -> Markup:

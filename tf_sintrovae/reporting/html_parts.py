@@ -57,10 +57,11 @@ def table(
     return Markup('<div class="scroll"><table>{}</table></div>').format(join(lines))
 
 
-def figure(content: Markup, title: str, text: str = "") -> Markup:
-    """A picture or a chart above its caption."""
+def figure(content: Markup, title: str, text: str = "", is_wide: bool = False) -> Markup:
+    """A picture or a chart above its caption; a wide one takes the room of two."""
     caption = Markup("<figcaption><b>{}</b> {}</figcaption>").format(title, text)
-    return Markup("<figure>{}{}</figure>").format(content, caption)
+    kind = "wide" if is_wide else ""
+    return Markup('<figure class="{}">{}{}</figure>').format(kind, content, caption)
 
 
 def _row(tag: str, cells: Sequence[str | Markup], numbers: Sequence[int]) -> Markup:

@@ -169,10 +169,11 @@ def _pictures(run: RunFiles) -> Markup:
 
 
 def _picture(run: RunFiles, name: str) -> Markup:
-    image = pictures.inline(run.pictures[name])
-    if image is None:
-        image = Markup("<p>{}</p>").format(f"{run.pictures[name].name} is too large, or damaged")
-    return figure(image, pictures.CAPTIONS[name])
+    picture = pictures.inline(run.pictures[name])
+    if picture is None:
+        text = f"{run.pictures[name].name} is too large, or damaged"
+        picture = pictures.Picture(Markup("<p>{}</p>").format(text), False)
+    return figure(picture.element, pictures.CAPTIONS[name], is_wide=picture.is_wide)
 
 
 def _components(run: RunFiles) -> Markup:

@@ -30,7 +30,9 @@ pre { background: var(--panel); padding: .7rem; overflow-x: auto; font-size: .85
 .cautions li span { color: var(--front); }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .8rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1.2rem; }
-@media (max-width: 30rem) { .pictures, .charts { grid-template-columns: 1fr; } }
+.wide { grid-column: span 2; }
+@media (max-width: 52rem) { .pictures, .charts { grid-template-columns: 1fr; }
+  .wide { grid-column: auto; } }
 figure { margin: 0; }
 figcaption { font-size: .85rem; color: var(--soft); }
 figcaption b { color: var(--front); }
