@@ -13,6 +13,10 @@ from tf_sintrovae.views import View
 _ROWS = 8
 _STEPS = 10  # of a row of images, both ends among them
 _POINT_STEPS = 50
+_TITLES = {
+    "interpolations": "between two test examples",
+    "component_interpolations": "from component to component",
+}
 
 
 def draw_interpolations(signatures: Mapping, source: Source, seed: int) -> dict[str, Figure]:
@@ -34,12 +38,8 @@ def draw_interpolations(signatures: Mapping, source: Source, seed: int) -> dict[
     if len(loc) > 1:
         pairs["component_interpolations"] = (loc[:-1], loc[1:])
     draw = _image_figure if source.is_image else _point_figure
-    titles = {
-        "interpolations": "between two test examples, a row each",
-        "component_interpolations": "from each component to the next, heaviest first",
-    }
     return {
-        name: draw(signatures, source, between(*ends, _steps(source)), titles[name], seed)
+        name: draw(signatures, source, between(*ends, _steps(source)), _TITLES[name], seed)
         for name, ends in pairs.items()
         if len(ends[0])
     }

@@ -13,7 +13,8 @@ from absl import flags
 
 from tf_sintrovae import command
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.files import user_path
+from tf_sintrovae.files import user_path, write_atomically
+from tf_sintrovae.reporting import comparison
 from tf_sintrovae.reporting.file_names import REPORT
 from tf_sintrovae.reporting.report_file import write_report
 from tf_sintrovae.reporting.run_files import RunFiles
@@ -33,8 +34,13 @@ def main(*folders: str) -> None:
     Raises:
         UserError: a folder that holds no run, or cannot be written.
     """
-    for folder in folders:
-        _report(user_path(folder))
+    if len(folders) > comparison.MOST_RUNS:
+        raise UserError(
+            f"{len(folders)} runs: at most {comparison.MOST_RUNS} can be told apart on one page; give fewer"
+        )
+    runs = [_report(user_path(folder)) for folder in folders]
+    if len(runs) > 1:
+        _compare(runs, user_path(flags.FLAGS.output))
 
 
 def _report(root: pathlib.Path) -> RunFiles:
@@ -48,6 +54,16 @@ def _report(root: pathlib.Path) -> RunFiles:
         print(f"{root}: no epoch is complete yet")
     print(f"{run.name}, {run.state.name}: {root / REPORT}")
     return run
+
+
+def _compare(runs: list[RunFiles], path: pathlib.Path) -> None:
+    try:
+        write_atomically(path, comparison.comparison_page(runs))
+    except OSError as error:
+        raise UserError(
+            f"output={path} cannot be written ({error.strerror}): give another"
+        ) from error
+    print(f"{len(runs)} runs side by side: {path}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ pre { background: var(--panel); padding: .7rem; overflow-x: auto; font-size: .85
 .stopped, .incomplete, .warning { color: var(--amber); } .diverged, .failed, .error { color: var(--red); }
 .cautions li { margin: .3rem 0; }
 .cautions li span { color: var(--front); }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .8rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: .8rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(24rem, 1fr)); gap: 1.2rem; }
 .wide { grid-column: span 2; }
 @media (max-width: 52rem) { .pictures, .charts { grid-template-columns: 1fr; }
