@@ -15,7 +15,12 @@ from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parent.parent
 FOLDERS = ("tf_sintrovae", "benchmarks", "tests")
-BINARIES = ("tf_sintrovae/main.py", "tf_sintrovae/evaluate.py", "tf_sintrovae/reproduce.py")
+BINARIES = (
+    "tf_sintrovae/main.py",
+    "tf_sintrovae/evaluate.py",
+    "tf_sintrovae/reproduce.py",
+    "tf_sintrovae/report.py",
+)
 RUNNER = "tests/run_file.py"
 # What targets.bzl adds to every test.
 TEST_SUPPORT = (RUNNER, "tests/conftest.py")

@@ -78,11 +78,12 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path):
 
 
 def test_a_run_that_goes_on_is_loaded_again_by_the_browser(tmp_path, monkeypatch):
-    run = make_run(tmp_path / "run", epochs=0, run={"state": "running"})
+    run = make_run(tmp_path / "run", epochs=0, run={"state": "running", "examples_per_second": 123})
     refresh = ("meta", "http-equiv", "refresh")
     assert refresh not in page_of(run).attributes
     monkeypatch.setattr("tf_sintrovae.reporting.state.is_in_use", lambda root: True)
-    assert refresh in page_of(run).attributes
+    page = page_of(run)
+    assert refresh in page.attributes and "123 examples/s" in page.text
 
 
 def test_pictures_of_training_come_before_those_of_an_earlier_end(tmp_path):
@@ -177,7 +178,8 @@ def test_cautions_by_the_files(tmp_path, files, text):
 
 def test_cautions_by_the_history(tmp_path):
     run = make_run(tmp_path / "run", epochs=0)
-    made = [row | {"exp_elbo_fake": 1e-9, "exp_elbo_rec": 0.999} for row in rows(6)]
+    terms = {"exp_elbo_fake": 1e-9, "exp_elbo_rec": 0.999}
+    made = [row | terms for row in rows(6)]
     event = {"event": "rollback", "step": 12, "to": 11, "rate_factor": 0.5}
     append(run / "history.jsonl", *made[:2], event, *made[2:])
     with (run / "history.jsonl").open("a") as file:
@@ -187,6 +189,12 @@ def test_cautions_by_the_history(tmp_path):
     assert "exp_elbo_rec is 1, nearly its greatest" in text
     assert "went back to a checkpoint 1 times" in text
     assert "1 lines of history.jsonl are damaged" in text
+
+
+def test_a_term_that_outgrows_all_others_is_a_caution(tmp_path):
+    run = make_run(tmp_path / "run", epochs=0)
+    append(run / "history.jsonl", *[row | {"exp_elbo_fake": 3e5} for row in rows(6)])
+    assert "exp_elbo_fake is 3e+05, far over 1" in cautions(run)
 
 
 def test_a_long_run_has_no_larger_page_than_a_short_one(tmp_path):

@@ -57,8 +57,11 @@ def test_reports_come_at_most_once_a_minute(tmp_path, clock, written):
 
 def test_reports_that_take_long_come_seldom(tmp_path, clock, written):
     reporter = Reporter(tmp_path, clock, first_seconds=0)
-    reporter.write(lambda: clock.pass_by(5))  # which is 2 % of 250 seconds
-    clock.pass_by(249)
+    reporter.write(lambda: clock.pass_by(20))  # the first one compiles
+    clock.pass_by(60)
+    assert reporter.is_due()
+    reporter.write(lambda: clock.pass_by(6))  # which is 5 % of 120 seconds
+    clock.pass_by(113)
     assert not reporter.is_due()
     clock.pass_by(1)
     assert reporter.is_due()

@@ -9,6 +9,7 @@ from tf_sintrovae.reporting.run_files import RunFiles
 # Under this an exponential term's gradient is lost beside those of the other terms in float32.
 _VANISHED = 1e-6
 _FULL = 0.99
+_OUTGROWN = 2.0
 # Reconstructions in inference mode that are so many times worse than in training mode.
 _DRIFT = 2.0
 _WORSE_FID = 1.5
@@ -91,7 +92,13 @@ def _saturation(run: RunFiles) -> Iterator[Caution]:
                 f"{name} is {value:.2g}: the encoder's exponential term of {what} has vanished and teaches "
                 "nothing. A lower alpha, beta_neg or beta_rec brings it back.",
             )
-        if value > _FULL:
+        if value > _OUTGROWN:
+            yield Caution(
+                "warning",
+                f"{name} is {value:.2g}, far over 1: the Monte Carlo KL of {what} falls under 0, and the "
+                "term rules all others. More num_mc_samples, or a lower alpha or beta_neg, hold it.",
+            )
+        elif value > _FULL:
             yield Caution(
                 "warning",
                 f"{name} is {value:.2g}, nearly its greatest: the encoder does not tell {what} from data. A "

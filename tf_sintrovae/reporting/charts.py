@@ -115,18 +115,20 @@ def bar_chart(title: str, labels: Sequence[str], bars: dict[str, Sequence[float]
         every = max(1, -(-len(labels) // 25))
         axes.set_xticks(range(0, len(labels), every), labels[::every])
         axes.set_xlim(-0.6, len(labels) - 0.4)
-        axes.legend(frameon=False, fontsize=7)
+        axes.set_ylim(0, 1.3 * max(max(values) for values in bars.values()) or 1.0)  # room above
+        axes.legend(frameon=False, fontsize=7, ncols=len(bars), loc="upper right")
         return _svg(figure, title)
 
 
 def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], values: np.ndarray) -> Markup:
     """Draws a table [rows, columns] of shares as colours from 0 to the greatest."""
     with matplotlib.rc_context(_RC):
-        figure, axes = _axes((3.4, 0.8 + 0.16 * len(rows)), 0.12, 0.3 / (0.8 + 0.16 * len(rows)))
+        height = min(0.8 + 0.16 * len(rows), 3.0)
+        figure, axes = _axes((3.4, height), 0.12, 0.3 / height)
         image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=0.0)
-        axes.set_yticks(range(len(rows)), rows)
-        every = max(1, -(-len(columns) // 20))
-        axes.set_xticks(range(0, len(columns), every), columns[::every])
+        for set_ticks, names in ((axes.set_yticks, rows), (axes.set_xticks, columns)):
+            every = max(1, -(-len(names) // 15))
+            set_ticks(range(0, len(names), every), names[::every])
         figure.colorbar(image, ax=axes, pad=0.02).outline.set_visible(False)
         return _svg(figure, title)
 

@@ -81,7 +81,7 @@ def _facts(run: RunFiles) -> Markup:
     versions = record.get("versions") or run.results.get("versions")
     facts = {
         "data": _data(run),
-        "progress": progress(run) + _rate(record),
+        "progress": progress(run) + (_rate(record) if run.state.name == "running" else ""),
         "time": _time(record),
         "machine": _machine(machine) if isinstance(machine, dict) else "",
         "versions": _pairs(versions) if isinstance(versions, dict) else "",

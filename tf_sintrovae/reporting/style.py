@@ -17,7 +17,7 @@ small, .soft { color: var(--soft); }
 a { color: var(--blue); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .9rem .2rem 0;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+  border-bottom: 1px solid var(--line); overflow-wrap: break-word; }
 th { font-weight: 600; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 .scroll { overflow-x: auto; }

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 _FIRST_SECONDS = 20.0  # after the start of training: short runs need no report but the last
 _LEAST_SECONDS = 60.0  # between two reports
-_MOST_SHARE = 0.02  # of the time that may go into reports
+_MOST_SHARE = 0.05  # of the time that may go into reports; the first one, which compiles, apart
 
 
 class Reporter:
@@ -42,9 +42,10 @@ class Reporter:
         self._due = clock() + first_seconds
         self._history = HistoryReader(root / "history.jsonl")
         self._has_failed = False
+        self._is_first = True
 
     def is_due(self) -> bool:
-        """Whether enough time has passed since the last report: a minute, and fifty times what it took."""
+        """Whether enough time has passed since the last report: a minute, or more where it took long."""
         return self._clock() >= self._due
 
     def write(self, prepare: Callable[[], None] = lambda: None) -> None:
@@ -60,7 +61,10 @@ class Reporter:
             except Exception as error:  # whatever it is, the run is worth more
                 self._tell(error)
         took = self._clock() - start
-        self._due = self._clock() + max(_LEAST_SECONDS, took / _MOST_SHARE)
+        self._due = self._clock() + _LEAST_SECONDS
+        if not self._is_first:
+            self._due = max(self._due, start + took / _MOST_SHARE)
+        self._is_first = False
 
     def write_if_due(self, prepare: Callable[[], None] = lambda: None) -> None:
         """Writes the report if enough time has passed."""
