@@ -14,9 +14,9 @@ def parsed(command):
     """The settings of a command line."""
     values = flags.FlagValues()
     config.define_flags(values)
-    python, module, name, *arguments = shlex.split(command)
-    assert (python, module, name) == ("python", "-m", "tf_sintrovae.main")
-    values(["main", *flag_files.expand(arguments)])
+    start = "python -m tf_sintrovae.main "
+    assert command.startswith(start)
+    values(["main", *flag_files.expand(shlex.split(command.removeprefix(start)))])
     return config.from_flags(values)
 
 

@@ -57,8 +57,9 @@ def command(settings: Config, preset: str) -> str | None:
     own = differences(settings, preset)
     if any(each.value is None for each in own):  # no flag takes a preset's value away
         return None
-    arguments = [f"--preset={preset}", *(setting_fields.flag(d.name, d.value) for d in own)]
-    return shlex.join(["python", "-m", "tf_sintrovae.main", *arguments, "--workdir=FOLDER"])
+    arguments = [setting_fields.flag(each.name, each.value) for each in own]
+    joined = shlex.join([f"--preset={preset}", *arguments, "--workdir=FOLDER"])
+    return f"python -m tf_sintrovae.main {joined}"
 
 
 def as_text(value: Any) -> str:

@@ -236,7 +236,7 @@ def _tidy(workdir: Workdir) -> None:
     """Repairs and removes what a killed process may have left half done."""
     for export in (workdir.saved_model, workdir.saved_model_best):
         recover_folder(export)
-    for folder in (workdir.root, workdir.figures):
+    for folder in (workdir.root, workdir.figures, workdir.root / file_names.SNAPSHOTS):
         remove_leftovers(folder)
 
 
