@@ -162,6 +162,7 @@ def cautions(folder):
             "4 of 10 components have a share of the data under",
         ),
         ({"results": {"errors": {"iwae": "it failed"}}}, "The metrics iwae failed: it failed"),
+        ({"results_best": {"errors": {"fid": "so"}}}, "fid of the best checkpoint failed: so"),
         # rec is 0.506 in the last epoch: 64 pixels of 0.0237 are three times as much.
         ({"results": {"metrics": {"mse_train": 0.0237}}}, "3.0 times the error"),
         (

@@ -56,9 +56,10 @@ def _divergence(run: RunFiles) -> Iterator[Caution]:
 def _failures(run: RunFiles) -> Iterator[Caution]:
     if run.state.name == "failed":
         yield Caution("error", run.state.sentence)
-    errors = run.results.get("errors")
-    for name, text in errors.items() if isinstance(errors, dict) else ():
-        yield Caution("warning", f"The metrics {name} failed: {text}")
+    for results, whose in ((run.results, ""), (run.results_best, " of the best checkpoint")):
+        errors = results.get("errors")
+        for name, text in errors.items() if isinstance(errors, dict) else ():
+            yield Caution("warning", f"The metrics {name}{whose} failed: {text}")
 
 
 def _inactive_components(run: RunFiles) -> Iterator[Caution]:
