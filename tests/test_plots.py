@@ -187,3 +187,14 @@ def test_a_single_component_has_no_other_to_go_to(tmp_path):
     paths = plots.draw_figures(signatures, source, [], tmp_path, seed=0)
     names = {path.stem for path in paths}
     assert "interpolations" in names and "component_interpolations" not in names
+
+
+def test_ways_lead_between_components_of_all_weights_but_inactive_ones():
+    """Of 20 components by falling weight, 2 of them inactive, every second is taken, nine in all."""
+    weights = np.concatenate([np.linspace(2.0, 1.0, 18), [1e-3, 1e-4]])
+    prior = {
+        "loc": tf.constant(np.arange(20.0)[:, None]),
+        "log_weights": tf.constant(np.log(weights / weights.sum())),
+    }
+    found = interpolations._spread_components({"prior": lambda: prior})
+    np.testing.assert_array_equal(found[:, 0], np.arange(0, 18, 2))

@@ -28,13 +28,13 @@ def draw_interpolations(signatures: Mapping, source: Source, seed: int) -> dict[
         seed: seed of the choice of examples.
 
     Returns:
-        Figures by name; without the second one where the prior has a single component.
+        Figures by name; without the second one where fewer than two components are active.
     """
     x = source.examples("test", 2 * _ROWS, seed).x
     mean = signatures["encode"](x=tf.constant(x))["mean"].numpy()
     middle = len(mean) // 2
     pairs = {"interpolations": (mean[:middle], mean[middle : 2 * middle])}
-    loc = _heaviest(signatures)
+    loc = _spread_components(signatures)
     if len(loc) > 1:
         pairs["component_interpolations"] = (loc[:-1], loc[1:])
     draw = _image_figure if source.is_image else _point_figure
@@ -55,11 +55,14 @@ def _steps(source: Source) -> int:
     return _STEPS if source.is_image else _POINT_STEPS
 
 
-def _heaviest(signatures: Mapping) -> np.ndarray:
-    """Means [K', L] of the heaviest components."""
+def _spread_components(signatures: Mapping) -> np.ndarray:
+    """Means [K', L] of a few active components, from the heaviest to the lightest."""
     prior = signatures["prior"]()
-    order = np.argsort(-prior["log_weights"].numpy(), kind="stable")
-    return prior["loc"].numpy()[order[: _ROWS + 1]]
+    log_weights = prior["log_weights"].numpy()
+    order = np.argsort(-log_weights, kind="stable")
+    active = order[log_weights[order] >= -2.0 * np.log(len(order))]
+    every = max(1, len(active) // (_ROWS + 1))
+    return prior["loc"].numpy()[active[::every][: _ROWS + 1]]
 
 
 def _image_figure(
