@@ -188,8 +188,8 @@ def test_cautions_by_the_history(tmp_path):
     text = cautions(run)
     assert "exp_elbo_fake is 1e-09: the encoder's exponential term of samples has vanished" in text
     assert "exp_elbo_rec is 1, nearly its greatest" in text
-    assert "went back to a checkpoint 1 times" in text
-    assert "1 lines of history.jsonl are damaged" in text
+    assert "rollbacks: 1" in text
+    assert "lines of history.jsonl that are left out: 1." in text
 
 
 def test_a_term_that_outgrows_all_others_is_a_caution(tmp_path):

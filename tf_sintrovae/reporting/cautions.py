@@ -48,8 +48,8 @@ def _divergence(run: RunFiles) -> Iterator[Caution]:
     if rollbacks:
         yield Caution(
             "warning",
-            f"Training diverged and went back to a checkpoint {rollbacks} times, with all rates halved each "
-            "time: a lower learning_rate or beta_neg may train better from the start.",
+            f"Training diverged and went back to a checkpoint at halved rates (rollbacks: {rollbacks}): "
+            "a lower learning_rate or beta_neg may train better from the start.",
         )
 
 
@@ -148,5 +148,5 @@ def _files(run: RunFiles) -> Iterator[Caution]:
         yield Caution("warning", f"Cannot be read and is left out: {names}.")
     if run.history.damaged:
         yield Caution(
-            "warning", f"{run.history.damaged} lines of history.jsonl are damaged and are left out."
+            "warning", f"Damaged lines of history.jsonl that are left out: {run.history.damaged}."
         )

@@ -9,7 +9,7 @@ from tf_sintrovae import flag_files, presets, setting_fields
 from tf_sintrovae.config import Config
 
 # They say where a run is, and not what it is.
-_OF_THE_PLACE = {"workdir", "overwrite"}
+OF_THE_PLACE = {"workdir", "overwrite"}
 
 
 class Difference(NamedTuple):
@@ -79,5 +79,5 @@ def _preset(name: str) -> Config:
 
 
 def _differing(settings: Config, usual: Config) -> list[dataclasses.Field]:
-    fields = [f for f in dataclasses.fields(Config) if f.name not in _OF_THE_PLACE]
+    fields = [f for f in dataclasses.fields(Config) if f.name not in OF_THE_PLACE]
     return [f for f in fields if getattr(settings, f.name) != getattr(usual, f.name)]

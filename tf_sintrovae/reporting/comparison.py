@@ -15,7 +15,6 @@ from tf_sintrovae.reporting.run_files import RunFiles
 
 MOST_RUNS = len(charts.COLOURS)  # that can be told apart
 _PICTURES = ("samples", "reconstructions", "samples_by_component", "latent_space")
-_OF_THE_PLACE = {"workdir", "overwrite"}
 
 
 def comparison_page(runs: Sequence[RunFiles]) -> str:
@@ -70,7 +69,9 @@ def _settings(names: Sequence[str], runs: Sequence[RunFiles]) -> Markup:
     rows = []
     for field in dataclasses.fields(Config):
         values = [getattr(run.settings, field.name) for run in runs]
-        if field.name not in _OF_THE_PLACE and any(value != values[0] for value in values):
+        if field.name not in chosen_settings.OF_THE_PLACE and any(
+            value != values[0] for value in values
+        ):
             texts = map(chosen_settings.as_text, values)
             rows.append((field.name, *texts, field.metadata["help"]))
     if not rows:

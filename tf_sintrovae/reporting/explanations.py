@@ -199,11 +199,3 @@ def explain(name: str) -> Explanation:
         if re.fullmatch(pattern, score):
             return Explanation(*rest)
     return Explanation(_OTHER, NEITHER, "")
-
-
-def floor_name(name: str) -> str:
-    """The name of a metric's floor: `fid_reconstruction/NETWORK` -> `fid_floor/NETWORK`."""
-    score, _, network = name.partition("/")
-    for suffix in ("_reconstruction", "_batch_statistics"):
-        score = score.removesuffix(suffix)
-    return f"{score}_floor/{network}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tf_sintrovae.evaluation.metric_names import floor_name
 from tf_sintrovae.reporting import explanations
 from tf_sintrovae.reporting.html_parts import join, table
 
@@ -66,7 +67,7 @@ def _table(names: list[str], metrics: Mapping[str, float], results: Mapping[str,
     for name in names:
         explanation = explanations.explain(name)
         sentence = f"{explanation.sentence} {explanation.better.capitalize()}".strip()
-        floor = metrics.get(explanations.floor_name(name))
+        floor = metrics.get(floor_name(name))
         rows.append(
             (
                 name,
