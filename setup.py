@@ -26,6 +26,7 @@ setuptools.setup(
         "absl-py>=2.1,<3",
         "importlib_resources>=6",  # tensorflow-datasets imports it without declaring it
         "keras>=3.10,<4",
+        "markupsafe>=2.1,<4",
         "matplotlib>=3.8,<4",
         "numpy>=1.26,<3",
         "pillow>=10",

@@ -20,6 +20,7 @@ BINARIES = (
     "tf_sintrovae/evaluate.py",
     "tf_sintrovae/reproduce.py",
     "tf_sintrovae/sample.py",
+    "tf_sintrovae/report.py",
 )
 RUNNER = "tests/run_file.py"
 # What targets.bzl adds to every test.

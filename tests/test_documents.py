@@ -10,7 +10,7 @@ import pytest
 import tf_sintrovae
 from tests.support.documents import PAGES, ROOT, anchors, links
 
-COMMANDS = ("main", "evaluate", "sample", "reproduce")
+COMMANDS = ("main", "evaluate", "sample", "report", "reproduce")
 # Of TensorBoard, pip, mount and this project's benchmarks.
 OTHERS = {"logdir", "appetite", "settings"}
 API = (ROOT / "docs" / "api.md").read_text()

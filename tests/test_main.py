@@ -23,6 +23,7 @@ from tf_sintrovae import main, plots
 from tf_sintrovae.config import Config
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.evaluation import groups
+from tf_sintrovae.reporting.run_files import read_run
 from tf_sintrovae.training import workdir
 
 
@@ -79,10 +80,13 @@ def test_a_running_command_keeps_others_out_and_stops_when_asked(tmp_path):
         wait_for(folder / "checkpoints" / "ckpt-6.index", process)
         assert_one_clear_line(command(*arguments), "in use by another process")
         assert_one_clear_line(command(*arguments, "--overwrite"), "in use by another process")
+        assert read_run(folder).state.name == "running"
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=120)
     assert process.returncode == main.STOPPED_EXIT_CODE
     assert err == ""
+    assert read_run(folder).state.name == "stopped"
+    assert "stopped" in (folder / "report.html").read_text()
     step = final_step(folder)
     assert step >= 6
     assert out.splitlines()[-1] == (
@@ -116,6 +120,8 @@ def test_a_run_leaves_everything_it_promises(finished):
         "samples_by_component",
         "latent_space",
         "losses",
+        "interpolations",
+        "component_interpolations",
     }
     results = json.loads((finished / "results.json").read_text())
     assert results["step"] == 6

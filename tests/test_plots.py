@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from tf_sintrovae import drawing, plots
+from tf_sintrovae import drawing, interpolations, plots
 from tf_sintrovae.data import registry
 from tf_sintrovae.data.ranges import square
 from tf_sintrovae.data.sources.arrays import ArraySource, held_out
@@ -117,6 +117,8 @@ SIZES = {  # width, height in pixels
         "samples": (600, 630),
         "reconstructions": (600, 510),  # 8 rows of 10
         "samples_by_component": (600, 180),  # 3 rows of 12
+        "interpolations": (600, 510),  # 8 rows of 10
+        "component_interpolations": (600, 150),  # from the first of 3 to the last
         "latent_space": (550, 500),
         "losses": (1200, 200),
     },
@@ -124,6 +126,8 @@ SIZES = {  # width, height in pixels
         "samples": (800, 400),
         "reconstructions": (400, 400),
         "samples_by_component": (400, 400),
+        "interpolations": (400, 420),
+        "component_interpolations": (400, 420),
         "latent_space": (550, 500),
         "losses": (1200, 200),
     },
@@ -168,3 +172,29 @@ def test_components_are_ellipses_of_two_standard_deviations():
     ellipse = plots.latent_space(signatures, source, seed=0).axes[0].patches[0]
     assert (ellipse.width, ellipse.height) == pytest.approx((4.0, 4.0))
     np.testing.assert_allclose(ellipse.center, location, atol=1e-6)
+
+
+def test_lines_between_latent_vectors_by_hand():
+    starts, ends = np.float32([[0.0, 1.0], [2.0, 2.0]]), np.float32([[4.0, 1.0], [2.0, 0.0]])
+    points = interpolations.between(starts, ends, 3)
+    expected = [[[0, 1], [2, 1], [4, 1]], [[2, 2], [2, 1], [2, 0]]]
+    np.testing.assert_array_equal(points, np.float32(expected))
+
+
+def test_a_single_component_has_no_other_to_go_to(tmp_path):
+    source = registry.load("rings")
+    signatures = fake_signatures((2,), 2, num_components=1)
+    paths = plots.draw_figures(signatures, source, [], tmp_path, seed=0)
+    names = {path.stem for path in paths}
+    assert "interpolations" in names and "component_interpolations" not in names
+
+
+def test_ways_lead_between_components_of_all_weights_but_inactive_ones():
+    """Of 20 components by falling weight, 2 of them inactive, every second is taken, nine in all."""
+    weights = np.concatenate([np.linspace(2.0, 1.0, 18), [1e-3, 1e-4]])
+    prior = {
+        "loc": tf.constant(np.arange(20.0)[:, None]),
+        "log_weights": tf.constant(np.log(weights / weights.sum())),
+    }
+    found = interpolations._spread_components({"prior": lambda: prior})
+    np.testing.assert_array_equal(found[:, 0], np.arange(0, 18, 2))

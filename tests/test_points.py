@@ -17,6 +17,7 @@ from tf_sintrovae.serving import export
 from tf_sintrovae.training import loop, workdir
 
 FIGURES = {"samples", "reconstructions", "samples_by_component", "latent_space", "losses"}
+FIGURES |= {"interpolations", "component_interpolations"}
 QUICK = dataclasses.replace(
     TINY, dataset="files", widths=(8,), batch_size=16, steps_per_epoch=1, evaluate=True, export=True
 )

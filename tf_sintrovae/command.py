@@ -22,7 +22,10 @@ flags.disclaim_key_flags()  # --help lists this module's flags with the command 
 
 
 def run(
-    main: Callable[..., None], argv: Sequence[str] | None = None, operand: str | None = None
+    main: Callable[..., None],
+    argv: Sequence[str] | None = None,
+    operand: str | None = None,
+    several: bool = False,
 ) -> None:
     """Parses the flags, refuses stray arguments, and runs `main`; never returns.
 
@@ -30,6 +33,7 @@ def run(
         main: function that is the command, and takes its settings from the parsed flags.
         argv: program name and arguments; those of the process when None.
         operand: name of the one argument that is no flag, which `main` is called with; None without any.
+        several: whether there may be more than one such argument.
 
     Raises:
         SystemExit: code 0 on success, 2 after a `UserError`, a flag that cannot be parsed, a full disk or
@@ -40,7 +44,7 @@ def run(
     def run_main(arguments: Sequence[str]) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
         try:
-            operands = _take_operands(arguments[1:], operand)
+            operands = _take_operands(arguments[1:], operand, several)
             signal.signal(signal.SIGTERM, _interrupt)
             with files.full_disk_errors("output"), _memory_errors(), _muted_stdout(is_quiet()):
                 main(*operands)
@@ -142,14 +146,14 @@ def _memory_errors() -> Iterator[None]:
         ) from error
 
 
-def _take_operands(arguments: Sequence[str], operand: str | None) -> Sequence[str]:
-    """The arguments that are no flags: the operand if the command has one, and nothing else.
+def _take_operands(arguments: Sequence[str], operand: str | None, several: bool) -> Sequence[str]:
+    """The arguments that are no flags: the operand or operands if the command has any, and nothing else.
 
     Raises:
         UserError: more of them, or none though there is an operand.
     """
     count = 0 if operand is None else 1
-    if len(arguments) > count:
+    if len(arguments) > count and not several:
         stray = " ".join(arguments[count:])
         raise UserError(f"stray arguments: {stray} (settings are given as --name=value)")
     if len(arguments) < count:

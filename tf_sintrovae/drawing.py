@@ -65,6 +65,19 @@ def scatter(
     return figure
 
 
+def ways(data: np.ndarray, lines: np.ndarray, title: str, plot_range: PlotRange) -> Figure:
+    """Draws lines [N, steps, 2] among points [M, 2], a dot at each end, on a part of the plane."""
+    figure = Figure(figsize=(4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(data[:, 0], data[:, 1], color="0.8", s=2)
+    for number, line in enumerate(lines):
+        axes.plot(line[:, 0], line[:, 1], color=_COLOURS(number % 10), linewidth=1)
+        axes.plot(*line[[0, -1]].T, "o", color=_COLOURS(number % 10), markersize=3)
+    axes.set_title(title)
+    _show(axes, plot_range)
+    return figure
+
+
 def density_pair(real: np.ndarray, fake: np.ndarray, plot_range: PlotRange) -> Figure:
     """Draws the densities of data [N, 2] and samples [M, 2] side by side."""
     figure = Figure(figsize=(8, 4), layout="constrained")

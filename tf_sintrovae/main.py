@@ -26,6 +26,7 @@ if typing.TYPE_CHECKING:  # these import TensorFlow
     from tf_sintrovae.model import SoftIntroVAE
     from tf_sintrovae.serving.export import Servable
     from tf_sintrovae.training.best import Best
+    from tf_sintrovae.training.live_report import Reporter
     from tf_sintrovae.training.workdir import Workdir
 
 STOPPED_EXIT_CODE = command.INTERRUPTED
@@ -42,11 +43,17 @@ def main() -> None:
 
     with workdir.open_workdir(settings) as folder:
         command.import_tensorflow()
-        run(settings, folder, config.open_settings())
+        from tf_sintrovae.training import live_report
+
+        with live_report.reported(folder.root) as reporter:
+            run(settings, folder, config.open_settings(), reporter)
 
 
 def run(
-    settings: config.Config, folder: "Workdir", open_settings: Collection[str] = frozenset()
+    settings: config.Config,
+    folder: "Workdir",
+    open_settings: Collection[str] = frozenset(),
+    reporter: "Reporter | None" = None,
 ) -> None:
     """Data -> training -> export -> figures -> evaluation, inside an open workdir.
 
@@ -56,6 +63,7 @@ def run(
         settings: settings of the run.
         folder: open folder of the run, which takes everything.
         open_settings: names of the settings that the user left at their defaults.
+        reporter: writer of the run's report; None for a run without one.
 
     Raises:
         UserError: settings, data or checkpoints that cannot be used.
@@ -71,13 +79,15 @@ def run(
     servable = _export(settings, folder, source, model, epoch)
     best = _export_best(settings, folder, source, model)
     failed = _draw(settings, folder, source, servable)
+    if reporter is not None:
+        reporter.write()
     if settings.evaluate:
-        failed += _evaluate(settings, source, servable, step, epoch, folder.results)
+        failed += _evaluate(settings, source, servable, step, epoch, folder.results, reporter)
     if settings.evaluate and best is not None:
         print(f"the checkpoint with the least {best.metric}, of epoch {best.epoch}:")
         model_best = saved_model.load(folder.saved_model_best)
         failed += _evaluate(
-            settings, source, model_best, best.step, best.epoch, folder.results_best
+            settings, source, model_best, best.step, best.epoch, folder.results_best, reporter
         )
     _say_where(settings, folder)
     command.end_incomplete(failed)
@@ -193,11 +203,12 @@ def _draw(
 ) -> list[str]:
     """Draws all figures; returns the name of what failed."""
     from tf_sintrovae import evaluation, plots
-    from tf_sintrovae.training import history
+    from tf_sintrovae.training import history, snapshots
 
     try:
         losses = history.read_history(folder.history)
         plots.draw_figures(servable.signatures, source, losses, folder.figures, settings.seed)
+        snapshots.replace(servable.signatures, source, folder.root, settings.seed)
     except Exception as error:  # figures are not worth the metrics
         _logger.warning("figures failed: %s", evaluation.in_one_line(error))
         return ["figures"]
@@ -211,6 +222,7 @@ def _evaluate(
     step: int,
     epoch: int,
     path: pathlib.Path,
+    reporter: "Reporter | None",
 ) -> list[str]:
     """Measures, prints and writes; returns the names of metrics that failed."""
     from tf_sintrovae import evaluation
@@ -221,6 +233,13 @@ def _evaluate(
     def collect(outcome: evaluation.Outcome) -> dict:
         return results.collect_results(outcome, source, settings.seed, step, epoch)
 
+    write = results.recorder(collect, path)
+
+    def record(outcome: evaluation.Outcome) -> None:
+        write(outcome)
+        if reporter is not None:
+            reporter.write_if_due()
+
     try:
         outcome = evaluation.measure(
             servable,
@@ -229,7 +248,7 @@ def _evaluate(
             seeds=(settings.seed,),
             progress=progress.ProgressLines(start, command.progress_stream()),
             options=evaluation.Options(entropy_batch_size=settings.batch_size),
-            record=results.recorder(collect, path),
+            record=record,
         )
     except KeyboardInterrupt:
         print("evaluation was interrupted; training is complete, the same command measures again")
@@ -242,6 +261,7 @@ def _evaluate(
 
 def _say_where(settings: config.Config, folder: "Workdir") -> None:
     places = {
+        "report": folder.report if folder.report.exists() else None,
         "figures": folder.figures,
         "losses and figures over time": f"tensorboard --logdir {folder.tensorboard}",
         "metrics": folder.results if settings.evaluate else None,

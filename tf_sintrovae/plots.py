@@ -25,6 +25,7 @@ from tf_sintrovae.drawing import (
     to_rgb,
 )
 from tf_sintrovae.files import write_atomically
+from tf_sintrovae.interpolations import draw_interpolations
 from tf_sintrovae.kernels import mixture
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.views import View, principal_axes
@@ -87,6 +88,7 @@ def draw_figures(
     with matplotlib.rc_context(_RC):
         figures = draw(signatures, source, seed)
         figures["latent_space"] = latent_space(signatures, source, seed)
+        figures |= draw_interpolations(signatures, source, seed)
         if history:
             figures["losses"] = losses(history)
         return [_save(figure, folder / f"{name}.png") for name, figure in figures.items()]

@@ -101,11 +101,14 @@ def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
     begin(tmp_path)
     (tmp_path / "results.json").write_text("{}")
     (tmp_path / "saved_model").mkdir()
+    (tmp_path / "snapshots").mkdir()
+    for name in ("run.json", "components.json", "report.html"):
+        (tmp_path / name).write_text("{}")
     (tmp_path / "notes.txt").write_text("mine")
     with workdir.open_workdir(config(tmp_path, seed=1, overwrite=True)):
         pass
     assert set(contents(tmp_path)) == {".lock", "config.json", "flags.txt", "notes.txt"}
-    assert not (tmp_path / "saved_model").exists()
+    assert not (tmp_path / "saved_model").exists() and not (tmp_path / "snapshots").exists()
 
 
 def test_the_flags_of_a_run_never_ask_to_overwrite_it(tmp_path):

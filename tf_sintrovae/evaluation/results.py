@@ -8,6 +8,7 @@ from typing import Any
 
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.evaluation.metric_names import floor_name
 from tf_sintrovae.evaluation.outcome import Outcome
 from tf_sintrovae.files import write_atomically
 from tf_sintrovae.versions import versions
@@ -119,7 +120,7 @@ def _lines(outcome: Outcome, names: Sequence[str]) -> list[str]:
     lines = []
     for name in names:
         spread = f" +- {outcome.spread[name]:.2g}" if name in outcome.spread else ""
-        floor = outcome.metrics.get(_floor_name(name))
+        floor = outcome.metrics.get(floor_name(name))
         beside = "" if floor is None else f"  (real against real: {floor:.6g})"
         lines.append(f"  {name:{width}}  {outcome.metrics[name]:.6g}{spread}{beside}")
     return lines
@@ -133,14 +134,6 @@ def _failures(outcome: Outcome, names: Sequence[str]) -> list[str]:
 
 def _width(outcome: Outcome, names: Sequence[str]) -> int:
     return max(map(len, [*names, *outcome.errors]), default=0)
-
-
-def _floor_name(name: str) -> str:
-    """`fid_reconstruction/NETWORK` -> `fid_floor/NETWORK`."""
-    score, _, network = name.partition("/")
-    for suffix in ("_reconstruction", "_batch_statistics"):
-        score = score.removesuffix(suffix)
-    return f"{score}_floor/{network}"
 
 
 def _seconds_line(seconds: Mapping[str, float]) -> str:

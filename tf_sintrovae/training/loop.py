@@ -15,13 +15,21 @@ from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import user_path
 from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.network_checks import has_batch_norm
-from tf_sintrovae.training import callbacks, initial_weights, progress, recovery, strategy
+from tf_sintrovae.training import (
+    callbacks,
+    initial_weights,
+    live_report,
+    progress,
+    recovery,
+    strategy,
+)
 from tf_sintrovae.training.averaging import WeightAverage
 from tf_sintrovae.training.best import BestCheckpoint, KeepBest
 from tf_sintrovae.training.checkpoints import Checkpoints
 from tf_sintrovae.training.divergence import DivergenceError
 from tf_sintrovae.training.run_state import RunState
 from tf_sintrovae.training.schedule import Schedule
+from tf_sintrovae.training.snapshots import Snapshots
 from tf_sintrovae.training.workdir import Workdir
 
 
@@ -253,6 +261,14 @@ def _callbacks(
         callbacks.Summaries(workdir.tensorboard, figures, every=max(1, config.epochs // 20)),
         progress.Progress(config.batch_size, schedule.total, steps_per_epoch),
         callbacks.SaveCheckpoints(checkpoints, config.checkpoint_seconds),
+        live_report.LiveReport(
+            live_report.Reporter(workdir.root),
+            workdir.root,
+            Snapshots(model, source, figures, config.seed).take,
+            checkpoints.state,
+            config.batch_size,
+            schedule.total,
+        ),
     ]
 
 

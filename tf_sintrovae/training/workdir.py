@@ -19,6 +19,7 @@ from tf_sintrovae.files import (
     user_path,
     write_atomically,
 )
+from tf_sintrovae.reporting import file_names
 from tf_sintrovae.training import history
 
 # Settings that a run may change when it continues: they do not alter what was trained so far.
@@ -106,6 +107,11 @@ class Workdir:
     def results(self) -> pathlib.Path:
         """Metrics of the trained model."""
         return self.root / "results.json"
+
+    @property
+    def report(self) -> pathlib.Path:
+        """What the run was and came to, on one page."""
+        return self.root / file_names.REPORT
 
     @property
     def saved_model(self) -> pathlib.Path:
@@ -231,7 +237,7 @@ def _tidy(workdir: Workdir) -> None:
     """Repairs and removes what a killed process may have left half done."""
     for export in (workdir.saved_model, workdir.saved_model_best):
         recover_folder(export)
-    for folder in (workdir.root, workdir.figures):
+    for folder in (workdir.root, workdir.figures, workdir.root / file_names.SNAPSHOTS):
         remove_leftovers(folder)
 
 
@@ -240,6 +246,7 @@ def _clear(workdir: Workdir) -> None:
     for folder in (
         *(workdir.checkpoints, workdir.tensorboard, workdir.figures),
         *(workdir.saved_model, workdir.best, workdir.saved_model_best),
+        workdir.root / file_names.SNAPSHOTS,
     ):
         shutil.rmtree(folder, ignore_errors=True)
     for name in (
@@ -249,6 +256,9 @@ def _clear(workdir: Workdir) -> None:
         workdir.history.name,
         workdir.results.name,
         workdir.results_best.name,
+        workdir.report.name,
+        file_names.RECORD,
+        file_names.COMPONENTS,
     ):
         (workdir.root / name).unlink(missing_ok=True)
 
