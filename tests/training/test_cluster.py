@@ -1,7 +1,6 @@
 """Which workers there are, by TF_CONFIG and by Slurm; one clear line for every kind of wrong value."""
 
 import json
-import socket
 
 import pytest
 
@@ -121,14 +120,3 @@ def test_the_tasks_of_a_slurm_step_are_workers(monkeypatch):
 def test_wrong_variables_of_slurm_are_one_clear_line(changes, monkeypatch):
     with pytest.raises(UserError, match="Slurm's variables do not tell the workers"):
         slurm(monkeypatch, **changes)
-
-
-def test_a_port_that_another_process_has_is_named():
-    with socket.socket() as other:
-        other.bind(("", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        cluster = Cluster({"worker": (f"localhost:{port}", "b:2")}, "worker", 0)
-        with pytest.raises(UserError, match=f"port {port} of worker 0 .*in use"):
-            cluster.check_port()
-    cluster.check_port()

@@ -6,7 +6,6 @@ TensorFlow is imported for Slurm alone, so that a wrong `TF_CONFIG` is answered 
 import dataclasses
 import json
 import os
-import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,25 +62,6 @@ class Cluster:
         jobs = {name: list(addresses) for name, addresses in self.jobs.items()}
         task = {"type": self.task_type, "index": self.task_index}
         return json.dumps({"cluster": jobs, "task": task})
-
-    def check_port(self) -> None:
-        """Looks whether this process can listen where the others look for it.
-
-        TensorFlow would share the port with whoever has it.
-
-        Raises:
-            UserError: another process listens there.
-        """
-        port = int(self.address.rpartition(":")[2])
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError as error:
-                raise UserError(
-                    f"port {port} of worker {self.index} ({self.address}) cannot be had ({error.strerror}): "
-                    "end the process that has it, or give all workers another address in TF_CONFIG"
-                ) from error
 
 
 def find_cluster(strategy: str, environment: Mapping[str, str] = os.environ) -> Cluster | None:
