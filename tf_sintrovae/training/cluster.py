@@ -89,8 +89,8 @@ def find_cluster(strategy: str, environment: Mapping[str, str] = os.environ) -> 
         cluster = _read_slurm(environment)
     else:
         raise UserError(
-            "strategy=multi_worker finds no workers: set TF_CONFIG on each of them (docs/scaling.md), or start "
-            "them by Slurm's srun"
+            "strategy=multi_worker finds no workers: set TF_CONFIG on each of them (docs/scaling.md), or "
+            "start them by Slurm's srun"
         )
     return cluster if len(cluster.addresses) > 1 else None
 

@@ -59,8 +59,8 @@ def lost_worker_errors(cluster: Cluster) -> Iterator[None]:
         yield
     except _LOST as error:
         raise UserError(
-            f"worker {cluster.index} of {len(cluster.addresses)} has lost another one, which ended or cannot be "
-            "reached: give all workers the same commands again, to continue from the last checkpoint"
+            f"worker {cluster.index} of {len(cluster.addresses)} has lost another one, which ended or cannot "
+            "be reached: give all workers the same commands again, to continue from the last checkpoint"
         ) from error
 
 

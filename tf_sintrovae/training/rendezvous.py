@@ -1,4 +1,4 @@
-"""Workers wait for each other before TensorFlow does, which would wait without an end and unmoved by Ctrl-C."""
+"""Workers wait for each other before TensorFlow does, which would wait for ever, unmoved by Ctrl-C."""
 
 import contextlib
 import socket

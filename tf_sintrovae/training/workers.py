@@ -97,7 +97,7 @@ class Workers:
         """Gives variables the values that they have on the chief.
 
         Args:
-            variables: TensorFlow or Keras variables, the same on each worker; of each type one message is sent.
+            variables: TensorFlow or Keras variables, the same on each worker; those of a type are sent at once.
         """
         if not self.several:
             return
@@ -119,7 +119,8 @@ class Workers:
         if not self.several:
             return [list(values)]
         sizes = self._gather_rows([len(values)])[:, 0]
-        rows = self._gather_rows([*values, *[0] * (int(sizes.max()) - len(values))])
+        longest = max(1, int(sizes.max()))  # TensorFlow crashes on tables without a number
+        rows = self._gather_rows([*values, *[0] * (longest - len(values))])
         return [row[:size].tolist() for row, size in zip(rows, sizes, strict=True)]
 
     def _gather_rows(self, row: Sequence[int]) -> np.ndarray:
