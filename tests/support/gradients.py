@@ -1,4 +1,4 @@
-"""Each player's gradients on one global batch, under any strategy; as a program, those of one of several workers.
+"""Each player's gradients on one global batch, under any strategy; as a program, those of a worker.
 
 python -m tests.support.gradients FILE NETWORKS-PRIOR:STAGE ...
 """

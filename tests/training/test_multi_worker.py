@@ -1,7 +1,13 @@
 """Two workers of one run as processes of this machine."""
 
+import sys
+
+import pytest
+
+from tests.support.cases import CASES, Case
+from tests.support.gradients import assert_same_gradients, read
 from tests.support.runs import final_step
-from tests.support.workers import train_on_workers
+from tests.support.workers import run_workers, train_on_workers
 
 # In the plane: hand-over before step 2, introspection before step 4, end at 6.
 PLANE = (

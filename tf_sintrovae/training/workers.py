@@ -97,7 +97,7 @@ class Workers:
         """Gives variables the values that they have on the chief.
 
         Args:
-            variables: TensorFlow or Keras variables, the same on each worker; those of a type are sent at once.
+            variables: TensorFlow or Keras variables, the same on each worker; those of a type go at once.
         """
         if not self.several:
             return
