@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from tests.support.runs import ROOT, main_arguments
 
@@ -37,13 +37,22 @@ class Ended(NamedTuple):
     stderr: str
 
 
-def start_worker(arguments: Sequence[str], ports: Sequence[int], index: int) -> subprocess.Popen:
-    """Starts a worker, a command of any arguments, as the `index`-th of the cluster."""
+def start_worker(
+    arguments: Sequence[str], ports: Sequence[int], index: int, output: IO[str] | None = None
+) -> subprocess.Popen:
+    """Starts a worker, a command of any arguments, as the `index`-th of the cluster.
+
+    Args:
+        arguments: command line.
+        ports: ports of all workers.
+        index: index of this one.
+        output: open file that takes what it writes; None for pipes, which `end_worker` reads.
+    """
     return subprocess.Popen(
         arguments,
         cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output or subprocess.PIPE,
+        stderr=output or subprocess.PIPE,
         text=True,
         env=worker_environment(ports, index),
     )
