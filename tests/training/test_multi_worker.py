@@ -187,11 +187,10 @@ def test_several_steps_in_one_call_end_in_the_same_bits(straight, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_divergence_is_told_by_both_and_rolled_back_by_both(tmp_path):
-    """A rate that throws the weights off; the chief goes back, and the other with it."""
-    more = ("--learning_rate=1e30", "--on_nonfinite=rollback", "--max_rollbacks=1")
-    chief, other = train_on_workers(2, *FLAGS, f"--workdir={tmp_path / 'run'}", *more)
-    for each in (chief, other):
+def test_a_divergence_is_told_by_both(tmp_path):
+    """A rate that throws the weights off before there is a checkpoint to go back to."""
+    more = (f"--workdir={tmp_path / 'run'}", "--learning_rate=1e30")
+    for each in train_on_workers(2, *FLAGS, *more):
         assert each.returncode == 2, each
         assert "training diverged at step" in each.stderr
         assert "Traceback" not in each.stderr

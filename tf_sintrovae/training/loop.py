@@ -139,6 +139,7 @@ def _fit(
     restore = functools.partial(_restore, config, model, checkpoints, steps_per_epoch)
     follow = functools.partial(followers.follow_chief, group, model, checkpoints)
     batches = functools.partial(strategy.training_batches, source, config, distribution)
+    agree = functools.partial(group.copy_from_chief, checkpoints.variables)
     step = follow(restore)
     _check_execution(config, steps_per_epoch, step)
     if workdir is not None:
@@ -158,7 +159,7 @@ def _fit(
             try:
                 with _divergence_before_its_consequences(checkpoints, group):
                     _train_from(
-                        *(step, schedule, model, checkpoints.state, batches),
+                        *(step, schedule, model, checkpoints.state, batches, agree),
                         *([*around, stop], validation),
                     )
                 return stop.raise_if_asked()
@@ -226,13 +227,18 @@ def _train_from(
     model: SoftIntroVAE,
     state: RunState,
     batches: Callable[[int], Any],
+    agree: Callable[[], None],
     around: Sequence[keras.callbacks.Callback],
     validation: tf.data.Dataset | None,
 ) -> None:
-    """Trains from `step` to the end, stage by stage; `batches(step)` is the stream from there on."""
+    """Trains from `step` to the end, stage by stage.
+
+    `batches(step)` is the stream from there on; `agree()` gives all workers the chief's variables.
+    """
     steps_per_epoch = int(state.steps_per_epoch.numpy())
     for start, end in schedule.segments(step):
         schedule.enter(model, state, start)
+        agree()  # what each of them has computed of that may differ in its last digits
         for begin, stop, steps in _whole_epochs(start, end, steps_per_epoch):
             model.fit(
                 batches(max(start, begin * steps_per_epoch)),

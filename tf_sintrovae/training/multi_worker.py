@@ -15,14 +15,8 @@ from tf_sintrovae.training.cluster import Cluster
 
 # A worker that says nothing for so long, because its machine has vanished for example, is taken for lost.
 SILENCE_SECONDS = 30
-_LOST = (
-    tf.errors.UnavailableError,
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-    tf.errors.InternalError,
-    tf.errors.UnknownError,
-)
+_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError)
+_ABORTED = "Collective ops is aborted"  # under which kind of error ever
 
 
 def make_strategy(cluster: Cluster, join_seconds: float) -> tf.distribute.Strategy:
@@ -57,7 +51,9 @@ def lost_worker_errors(cluster: Cluster) -> Iterator[None]:
     """Turns what TensorFlow raises when another worker is gone into a UserError."""
     try:
         yield
-    except _LOST as error:
+    except tf.errors.OpError as error:
+        if not isinstance(error, _LOST) and _ABORTED not in str(error):
+            raise
         raise UserError(
             f"worker {cluster.index} of {len(cluster.addresses)} has lost another one, which ended or cannot "
             "be reached: give all workers the same commands again, to continue from the last checkpoint"

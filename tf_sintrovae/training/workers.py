@@ -43,7 +43,7 @@ class Workers:
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any worker."""
-        return any(values[0] for values in self._gather([int(flag)]))
+        return bool(self._gather_rows([int(flag)]).any()) if self.several else flag
 
     def share(self, text: str) -> list[str]:
         """The texts of all workers, in their order."""
@@ -136,8 +136,7 @@ class Workers:
 
 def _count_and_index(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     resolver = getattr(strategy, "cluster_resolver", None)
-    jobs = resolver.cluster_spec().as_dict() if resolver is not None else {}
-    if not jobs:
+    if resolver is None or not (jobs := resolver.cluster_spec().as_dict()):
         return 1, 0
     chiefs = len(jobs.get("chief", ()))
     index = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
