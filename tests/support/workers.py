@@ -26,7 +26,9 @@ def worker_environment(ports: Sequence[int], index: int) -> dict[str, str]:
     task = {"type": "worker", "index": index}
     one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     config = {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})}
-    return os.environ | config | one_thread | {"PYTHONUNBUFFERED": "1"}
+    # What a user has who sets nothing: the tests' own level would show lines of TensorFlow's.
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    return os.environ | config | one_thread | quiet
 
 
 class Ended(NamedTuple):
