@@ -31,6 +31,8 @@ SECONDS = 400
 # Longest time from the loss of a worker to the end of the other.
 LOSS_SECONDS = 60
 CHIEF, OTHER = 0, 1
+# Where what follows the training is of no interest.
+TRAINING_ALONE = ("--noevaluate", "--noexport")
 KILLS = [
     *[(TRAINING, CHIEF)] * 2,
     *[(TRAINING, OTHER)] * 4,
@@ -43,10 +45,10 @@ KILLS = [
 class Pair:
     """Two workers of one run, writing into files beside its folder."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, *more: str):
         self.folder = folder
         ports = free_ports(2)
-        arguments = main_arguments(*ARGUMENTS, f"--workdir={folder}")
+        arguments = main_arguments(*ARGUMENTS, f"--workdir={folder}", *more)
         self.paths = [folder.with_suffix(f".{index}.txt") for index in range(2)]
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(open(path, "w")) for path in self.paths]
@@ -70,8 +72,8 @@ class Pair:
 
 
 @contextlib.contextmanager
-def start(folder: pathlib.Path):
-    pair = Pair(folder)
+def start(folder: pathlib.Path, *more: str):
+    pair = Pair(folder, *more)
     try:
         yield pair
     finally:
@@ -81,7 +83,7 @@ def start(folder: pathlib.Path):
 
 
 def finish(folder: pathlib.Path) -> None:
-    with start(folder) as pair:
+    with start(folder, *TRAINING_ALONE) as pair:
         assert pair.end() == [0, 0], (pair.text(CHIEF), pair.text(OTHER))
 
 
@@ -97,7 +99,8 @@ def straight(tmp_path_factory):
 def test_killed_the_other_ends_in_time_and_both_go_on(case, straight, tmp_path):
     moment, index = KILLS[case]
     folder, delay = tmp_path / "run", random.Random(case).uniform(0.0, moment.delay)
-    with start(folder) as pair:
+    more = () if moment in (EXPORT, EVALUATION) else TRAINING_ALONE
+    with start(folder, *more) as pair:
         pair.wait_until(moment, delay)
         trained = "part is done" in pair.text(OTHER)
         pair.workers[index].kill()
@@ -120,7 +123,7 @@ def test_killed_the_other_ends_in_time_and_both_go_on(case, straight, tmp_path):
 
 def test_a_worker_that_vanishes_without_a_word_is_missed(straight, tmp_path):
     """Stopped, it keeps its connections and says nothing."""
-    with start(tmp_path / "run") as pair:
+    with start(tmp_path / "run", *TRAINING_ALONE) as pair:
         pair.wait_until(TRAINING, 0.5)
         pair.workers[OTHER].send_signal(signal.SIGSTOP)
         begun = time.monotonic()
