@@ -7,7 +7,15 @@ import time
 import pytest
 import tensorflow as tf
 
-from benchmarks import batch_norm, export, harness, kernels, step_profile, training_step
+from benchmarks import (
+    batch_norm,
+    export,
+    harness,
+    kernels,
+    scaling,
+    step_profile,
+    training_step,
+)
 
 TINY = ((2,), 8, 2, 3, (4,), {"beta_neg": 1.0})
 
@@ -46,6 +54,26 @@ def test_export(monkeypatch):
     rows = export.measure("tiny", repeats=1)
     assert [row["signature"] for row in rows] == list(export.SIGNATURES)
     assert all(row["first call, worst ms"] > 0 for row in rows)
+
+
+def test_scaling_by_hand():
+    """10 MB over 1 GB/s: a ring of two passes each byte once, of many twice; a step of 90 ms."""
+    step = scaling.Step(seconds=0.09, gradient_bytes=10**7, reductions=1)
+    assert step.communication_seconds(1, 1e9, 1e-3) == 0.0
+    assert step.communication_seconds(2, 1e9, 0.0) == pytest.approx(0.010)
+    assert step.communication_seconds(2, 1e9, 1e-3) == pytest.approx(0.012)
+    assert step.efficiency(2, 1e9, 0.0, same_batch=False) == pytest.approx(0.9)
+    assert step.efficiency(2, 1e9, 0.0, same_batch=True) == pytest.approx(45 / 55)
+    assert step.most_replicas(1e9, 0.0, same_batch=False) == 2
+    assert step.most_replicas(1e9, 0.0, same_batch=True) == 1
+    assert step.most_replicas(1e12, 0.0, same_batch=False) == 1024
+
+
+def test_scaling_counts_the_gradients_of_all_players(monkeypatch):
+    monkeypatch.setattr(scaling, "SETTINGS", {"tiny": TINY})
+    encoder, decoder, mixture = 2 * 4 + 4 + 2 * (4 * 2 + 2), 2 * 4 + 4 + 4 * 2 + 2, 3 * (2 + 2 + 1)
+    assert scaling.count_gradient_bytes("tiny") == 4 * (encoder + decoder + mixture)
+    assert len(scaling.rows(scaling.Step(0.01, 1000), (1.0, 10.0), 1e-5)) == 2
 
 
 def test_batch_norm():

@@ -142,8 +142,11 @@ class Config:
     # Machine
     strategy: str = setting(
         "auto",
-        "'auto' mirrors over all GPUs when there are several",
+        "'auto': over the workers that TF_CONFIG names, else all GPUs when there are several",
         choices=("auto", "single", "mirrored", "multi_worker"),
+    )
+    join_seconds: float = setting(
+        300.0, "several machines: longest time that a worker waits for all to start", least=1.0
     )
     mixed_precision: str = setting(
         "off", "half-precision networks", choices=("off", "bfloat16", "float16")

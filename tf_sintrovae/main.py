@@ -7,6 +7,7 @@ A run lives in its --workdir. The same command continues it where it stopped, up
 it at any time without loss. --preset=NAME stands for the flag file of that name that comes with the package.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -22,10 +23,13 @@ from absl import flags
 from tf_sintrovae import command, config, presets
 
 if typing.TYPE_CHECKING:  # these import TensorFlow
+    import tensorflow as tf
+
     from tf_sintrovae.data.source import Source
     from tf_sintrovae.model import SoftIntroVAE
     from tf_sintrovae.serving.export import Servable
     from tf_sintrovae.training.best import Best
+    from tf_sintrovae.training.cluster import Cluster
     from tf_sintrovae.training.live_report import Reporter
     from tf_sintrovae.training.workdir import Workdir
 
@@ -40,7 +44,12 @@ def main() -> None:
     # TensorFlow leaves oneDNN off on CPUs without AVX-512; its convolutions are faster there as well.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from tf_sintrovae.training import workdir
+    from tf_sintrovae.training.cluster import find_cluster
 
+    cluster = find_cluster(settings.strategy)
+    if cluster is not None:
+        run_worker(settings, cluster, config.open_settings())
+        return
     with workdir.open_workdir(settings) as folder:
         command.import_tensorflow()
         from tf_sintrovae.training import live_report
@@ -69,11 +78,72 @@ def run(
         UserError: settings, data or checkpoints that cannot be used.
         SystemExit: training or evaluation was stopped, or figures or metrics failed.
     """
+    from tf_sintrovae.training import strategy
+
+    distribution = strategy.choose_strategy(settings)
+    print(strategy.describe(distribution), flush=True)
+    source = _load_data(settings, folder, open_settings)
+    model = _train(settings, folder, source, distribution)
+    _use(settings, folder, source, model, reporter)
+
+
+def run_worker(
+    settings: config.Config, cluster: "Cluster", open_settings: Collection[str] = frozenset()
+) -> None:
+    """What `main` does as one of several workers: they train together, the chief does all else.
+
+    Each has read the same settings and data before a step is trained, and learns what has failed on another.
+    Once the training is over, those that are not the chief end: there is nothing left to wait for.
+
+    Args:
+        settings: settings of the run.
+        cluster: the workers.
+        open_settings: names of the settings that the user left at their defaults.
+
+    Raises:
+        UserError: as `run`, on any worker, or one of them was lost.
+        SystemExit: as `run`.
+    """
+    print(f"worker {cluster.index} of {len(cluster.addresses)}: waits for the others", flush=True)
+    command.import_tensorflow()
+    from tf_sintrovae.training import agreement, live_report, multi_worker, strategy, workdir
+    from tf_sintrovae.training.workers import Workers
+
+    with contextlib.ExitStack() as stack:
+        with multi_worker.lost_worker_errors(cluster):
+            distribution = strategy.choose_strategy(settings, cluster)
+            print(strategy.describe(distribution), flush=True)
+            workers = Workers(distribution)
+            workers.require_equal("settings", agreement.shared_settings(settings))
+            workers.require_equal("versions", agreement.versions())
+            folder = reporter = None
+            with workers.together():
+                if workers.is_chief:
+                    folder = stack.enter_context(workdir.open_workdir(settings))
+                    reporter = stack.enter_context(live_report.reported(folder.root))
+                source = _load_data(settings, folder, open_settings)
+                fingerprint = source.fingerprint()
+                if folder is not None:
+                    folder.check_data(fingerprint)
+            workers.require_equal("training data", fingerprint)
+            model = _train(settings, folder, source, distribution)
+        if folder is not None:
+            _use(settings, folder, source, model, reporter)
+        else:
+            print("the chief, worker 0, exports and measures; this worker's part is done")
+
+
+def _use(
+    settings: config.Config,
+    folder: "Workdir",
+    source: "Source",
+    model: "SoftIntroVAE",
+    reporter: "Reporter | None",
+) -> None:
+    """Export, figures and evaluation of a trained model."""
     from tf_sintrovae.serving import saved_model
     from tf_sintrovae.training import loop
 
-    source = _load_data(settings, folder, open_settings)
-    model = _train(settings, folder, source)
     step = int(model.step.numpy())
     epoch = loop.trained_epochs(settings, source, step)
     servable = _export(settings, folder, source, model, epoch)
@@ -94,7 +164,7 @@ def run(
 
 
 def _load_data(
-    settings: config.Config, folder: "Workdir", open_settings: Collection[str]
+    settings: config.Config, folder: "Workdir | None", open_settings: Collection[str]
 ) -> "Source":
     """Loads the data set, and says what there is to train on and which settings may not suit it."""
     from tf_sintrovae import evaluation
@@ -110,20 +180,27 @@ def _load_data(
     evaluation.check_metrics(source, settings.metrics)
     size = "endless stream" if source.num_train is None else f"{source.num_train:,} examples"
     shape = "x".join(map(str, source.shape))
-    print(f"data set {source.name}: {size} of shape {shape}; run in {folder.root}/", flush=True)
+    place = "this worker writes nothing" if folder is None else f"run in {folder.root}/"
+    print(f"data set {source.name}: {size} of shape {shape}; {place}", flush=True)
     hint = presets.hint(settings, source.shape, open_settings)
-    if hint is not None:
+    if hint is not None and folder is not None:
         print(hint, flush=True)
     return source
 
 
-def _train(settings: config.Config, folder: "Workdir", source: "Source") -> "SoftIntroVAE":
+def _train(
+    settings: config.Config,
+    folder: "Workdir | None",
+    source: "Source",
+    distribution: "tf.distribute.Strategy",
+) -> "SoftIntroVAE":
     """Trains to the end, or ends the program where the user stops it."""
     from tf_sintrovae.training import callbacks, loop
 
     start = time.monotonic()
     try:
-        model = loop.train(settings, source, folder, _best_metric(settings, source))
+        measure = _best_metric(settings, source)
+        model = loop.train(settings, source, folder, measure, distribution)
     except callbacks.Stopped as stopped:
         print(f"{stopped}; a checkpoint is saved, the same command continues from it")
         sys.exit(STOPPED_EXIT_CODE)

@@ -21,6 +21,7 @@ from tf_sintrovae.priors import MixtureParameters, Prior
 from tf_sintrovae.step_metrics import (
     METRICS,
     STAGE_METRICS,
+    is_on_any_replica,
     note_divergence,
     read_divergence,
     update_means,
@@ -54,6 +55,8 @@ class SoftIntroVAE(keras.Model):
         step: number of training steps taken, an int64 variable.
         diverged: note of the first step whose losses were not all finite, an int64 variable [2]: `step` after
             it, and a bit for each loss that was not; zeros while all are. `divergence` reads it.
+        stop_requested: whether a replica was asked to stop, an int64 variable that may be set to 1 on any of
+            them; after a step it is 1 on all.
         example_shape: shape of one example.
 
     Raises:
@@ -94,6 +97,7 @@ class SoftIntroVAE(keras.Model):
         )
         self.step = _add_counter(self, "step", ())
         self.diverged = _add_counter(self, "diverged", (2,))
+        self.stop_requested = _add_counter(self, "stop_requested", ())
         self._trackers = {name: keras.metrics.Mean(name) for name in METRICS}
         self._stage = "vae"
         self.built = True
@@ -204,6 +208,7 @@ class SoftIntroVAE(keras.Model):
             values, posterior = self.encoder_step(x, noise.encoder_player())
             values |= self.decoder_prior_step(x, posterior, noise.decoder_player())
         self.step.assign_add(1)
+        self._share_stop_request()
         means = {name: tf.reduce_mean(values[name]) for name in STAGE_METRICS[self.stage]}
         self.diverged.assign(note_divergence(self.diverged.value, self.step.value, means))
         return update_means(self._trackers, means, tf.shape(x)[0])
@@ -268,6 +273,12 @@ class SoftIntroVAE(keras.Model):
             self.encoder,
             self.prior_optimizer if "prior" in names else None,
         )
+
+    def _share_stop_request(self) -> None:
+        """A request that reaches one replica reaches all, at the same step."""
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            request = tf.convert_to_tensor(self.stop_requested.value) > 0
+            self.stop_requested.assign(tf.cast(is_on_any_replica(request), tf.int64))
 
     def _noise(self, x: tf.Tensor) -> NoiseSource:
         return NoiseSource(

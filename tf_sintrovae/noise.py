@@ -2,8 +2,7 @@
 
 A step's noise is a function of the seed and the step alone: a resumed run draws what an uninterrupted one
 would have drawn, and a test can put recorded noise in its stead. Under a distribution strategy every replica
-draws the noise of the global batch and keeps its own rows, so that the noise does not depend on the number
-of replicas.
+has its own rows of the global batch's noise, so that the noise does not depend on the number of replicas.
 """
 
 import dataclasses
@@ -71,6 +70,7 @@ class Replica:
 
 
 _ONLY_REPLICA = Replica()
+_PHILOX, _BLOCK = 1, 4  # TensorFlow's number of the generator; the numbers that it makes at a time
 
 
 def current_replica() -> Replica:
@@ -138,32 +138,48 @@ class NoiseSource:
         return DecoderNoise(self._uniform(), prior[0], z_generated[0], kl_real, kl_generated)
 
     def _uniform(self) -> tf.Tensor:
-        return self._own_rows(uniform([self._global_batch_size], self._next_seed()), axis=0)  # [B]
+        return self._own_rows(uniform([self._global_batch_size], self._next_seed()))  # [B]
 
     def _normals(self, *blocks: tuple[int, int]) -> list[tf.Tensor]:
         """Standard normals [samples, batches * B, L] for each block `(samples, batches)`."""
         sizes = [samples * batches * self._latent_dim for samples, batches in blocks]
-        bits = tf.random.stateless_uniform(
-            [self._global_batch_size, sum(sizes)],
-            self._next_seed(),
-            minval=None,
-            maxval=None,
-            dtype=tf.int32,
-            alg="philox",
-        )
+        bits = self._own_bits(sum(sizes))
         normals = _normal_blocks(bits, tuple(blocks), self._latent_dim, self._dtype)
-        values = [self._own_rows(block, axis=2) for block in normals]
-        return [tf.reshape(v, [v.shape[0], -1, v.shape[3]]) for v in values]
+        return [tf.reshape(v, [v.shape[0], -1, v.shape[3]]) for v in normals]
+
+    def _own_bits(self, width: int) -> tf.Tensor:
+        """int32 bits [B, width]: of those of the global batch, this replica's rows alone."""
+        seed = self._next_seed()
+        if self._replica.count == 1:
+            return tf.random.stateless_uniform(
+                [self._batch_size, width],
+                seed,
+                minval=None,
+                maxval=None,
+                dtype=tf.int32,
+                alg="philox",
+            )
+        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+        size = self._batch_size * width
+        start = tf.cast(self._replica.index * size, tf.int64)
+        # Philox counts blocks of four numbers, and begins at any of them at no cost.
+        skipped = tf.stack([start // _BLOCK, tf.zeros((), tf.int64)])
+        counter = tf.bitcast(tf.bitcast(counter, tf.int64) + skipped, tf.uint64)
+        bits = tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=[size + _BLOCK - 1], key=key, counter=counter, alg=_PHILOX, dtype=tf.int32
+        )
+        first = tf.cast(start % _BLOCK, tf.int32)
+        return tf.reshape(bits[first : first + size], [self._batch_size, width])
 
     def _next_seed(self) -> tf.Tensor:
         self._draws += 1
         return self._seed + [0, self._draws]
 
-    def _own_rows(self, values: tf.Tensor, axis: int) -> tf.Tensor:
+    def _own_rows(self, values: tf.Tensor) -> tf.Tensor:
         if self._replica.count == 1:
             return values
         rows = self._replica.index * self._batch_size + tf.range(self._batch_size)
-        return tf.gather(values, rows, axis=axis)
+        return tf.gather(values, rows)
 
 
 @tf.function(jit_compile=True, autograph=False)

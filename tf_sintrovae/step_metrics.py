@@ -30,7 +30,10 @@ def update_means(
     """Takes a batch's means into the running ones, which it returns; a partial batch counts as such."""
     for name, value in means.items():
         metrics[name].update_state(value, sample_weight=batch_size)
-    return {name: metrics[name].result() for name in means}
+    results = {name: metrics[name].result() for name in means}
+    if _reduces_over_first_axis(tf.distribute.get_strategy()):
+        return {name: tf.reshape(value, (1,)) for name, value in results.items()}
+    return results
 
 
 def note_divergence(note: tf.Tensor, step: tf.Tensor, means: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -45,7 +48,7 @@ def note_divergence(note: tf.Tensor, step: tf.Tensor, means: dict[str, tf.Tensor
         The note, int64 [2]. A mean that is not finite on any replica counts.
     """
     finite = tf.math.is_finite(tf.stack(list(means.values())))
-    bad = tf.cast(_is_on_any_replica(~finite), tf.int64)
+    bad = tf.cast(is_on_any_replica(~finite), tf.int64)
     bits = tf.constant([1 << METRICS.index(name) for name in means], tf.int64)
     now = tf.stack([tf.convert_to_tensor(step), tf.reduce_sum(bad * bits)])
     note = tf.convert_to_tensor(note)
@@ -59,9 +62,14 @@ def read_divergence(note: np.ndarray) -> tuple[int, list[str]] | None:
     return (step, names) if names else None
 
 
-def _is_on_any_replica(flags: tf.Tensor) -> tf.Tensor:
+def is_on_any_replica(flags: tf.Tensor) -> tf.Tensor:
     """Whether each of the flags is set on any replica."""
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return flags
     context = tf.distribute.get_replica_context()
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(flags, tf.float32)) > 0
+
+
+def _reduces_over_first_axis(strategy: tf.distribute.Strategy) -> bool:
+    """Whether Keras takes the mean of what a step returns over its first axis, and fails on scalars."""
+    return getattr(strategy, "cluster_resolver", None) is not None

@@ -239,6 +239,49 @@ def test_a_second_ctrl_c_ends_at_once(handlers):
         os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_with_other_workers_a_signal_waits_for_the_step_that_tells_them(handlers):
+    """The request goes into the model before the next step, also past an epoch's end."""
+    model = Recorder()
+    model.stop_requested = tf.Variable(0, dtype=tf.int64)
+    checkpoints = FakeCheckpoints(model)
+    checkpoints.saved_at = math.inf
+    around = [
+        SignalAt(signal.SIGTERM, step=4),
+        callbacks.SaveCheckpoints(checkpoints, 1e9),
+        callbacks.StopOnSignal(checkpoints, shared=True),
+    ]
+    with pytest.raises(callbacks.Stopped, match=r"stopped at step 5$"):
+        model.run(around, epochs=2)
+    assert checkpoints.steps == [5]
+    assert {n: signal.getsignal(n) for n in handlers} == handlers
+
+
+def test_a_request_of_another_worker_stops_this_one():
+    model = Recorder()
+    model.stop_requested = tf.Variable(0, dtype=tf.int64)
+    checkpoints = FakeCheckpoints(model)
+    told = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: model.stop_requested.assign(int(batch == 1))
+    )
+    with pytest.raises(callbacks.Stopped, match=r"stopped at step 2$"):
+        model.run([told, callbacks.StopOnSignal(checkpoints, shared=True)])
+
+
+def test_all_save_and_end_when_one_does():
+    model = Recorder()
+    checkpoints, asked = FakeCheckpoints(model), []
+    checkpoints.saved_at = math.inf
+
+    def on_any(flag):
+        asked.append(flag)
+        return True
+
+    around = [callbacks.SaveCheckpoints(checkpoints, 1e9, on_any), callbacks.EndTogether(on_any)]
+    model.run(around, epochs=2)
+    assert asked == [False, False]
+    assert checkpoints.steps[0] == 4 and int(model.step.numpy()) == 4
+
+
 # Checkpoints ----------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support.cases import BATCH_SIZE, Case, data
+from tests.support.gradients import assert_same_gradients, gradients
 from tf_sintrovae.config import Config
 from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError
@@ -24,43 +25,12 @@ def two_replicas():
     return strategy.mirrored_strategy(cpus[:2])
 
 
-class RecordingSGD(keras.optimizers.SGD):
-    """Plain descent with rate 1, so that a change of weights is minus the gradient."""
-
-    def __init__(self):
-        super().__init__(1.0)
-
-
-def gradients(case, stage, x, distribution=None):
-    """Each player's gradients on one global batch, as the change that descent with rate 1 makes."""
-    scope = distribution.scope() if distribution else tf.distribute.get_strategy().scope()
-    with scope:
-        model = case.model(synchronized=distribution is not None, scale=1e-3)
-        model.compile(RecordingSGD(), RecordingSGD(), RecordingSGD())
-        model.stage = stage
-        before = [v.numpy() for v in model.trainable_variables]
-        model.fit(
-            tf.data.Dataset.from_tensors(x).repeat(), steps_per_epoch=1, verbose=0, shuffle=False
-        )
-        statistics = [v.numpy() for v in model.encoder.non_trainable_variables]
-        after = [v.numpy() for v in model.trainable_variables]
-    return [b - a for b, a in zip(before, after, strict=True)], statistics
-
-
 @pytest.mark.parametrize("stage", ["vae", "introspective"])
 @pytest.mark.parametrize("network", ["points", "small_images"])
 def test_two_replicas_give_the_gradients_of_one_device(network, stage, two_replicas):
     """On the same global batch and noise, regulariser on; images with synchronised batch norm."""
     case = Case(network, "mixture")
-    x = data(case.shape, 2 * BATCH_SIZE)
-    single, statistics = gradients(case, stage, x)
-    mirrored, mirrored_statistics = gradients(case, stage, x, two_replicas)
-    assert any(np.abs(g).max() > 1e-4 for g in single)
-    for a, b in zip(single, mirrored, strict=True):
-        # Descent adds the gradient to weights up to 1, whose last digit is 1e-7.
-        np.testing.assert_allclose(b, a, atol=2e-6 + 2e-5 * np.abs(a).max())
-    for a, b in zip(statistics, mirrored_statistics, strict=True):
-        np.testing.assert_allclose(b, a, atol=1e-5)
+    assert_same_gradients(case, stage, gradients(case, stage, two_replicas))
 
 
 def test_what_is_not_finite_on_one_replica_is_noted_and_never_saved(two_replicas, tmp_path):
@@ -92,7 +62,7 @@ def test_replicas_get_the_rows_of_the_global_batch_in_order(two_replicas):
     (whole, _) = next(iter(source.train_batches(6, config.seed, 5)))
     distributed = strategy.training_batches(source, config, two_replicas, 5)
     with two_replicas.scope():
-        values = next(iter(distributed))[0].values
+        values = next(iter(distributed)).values
     np.testing.assert_array_equal(tf.concat(values, axis=0), whole)
 
 
@@ -100,6 +70,11 @@ def test_batch_size_must_be_shared_evenly(two_replicas, monkeypatch):
     monkeypatch.setattr(strategy, "_strategy", lambda name: two_replicas)
     with pytest.raises(UserError, match="batch_size=5 cannot be shared by 2 replicas"):
         strategy.choose_strategy(Config(batch_size=5))
+
+
+def test_what_was_chosen_is_said(two_replicas):
+    assert strategy.describe(two_replicas) == "strategy mirrored: 2 CPUs of this machine"
+    assert strategy.describe(tf.distribute.get_strategy()) == "strategy single: one CPU"
 
 
 def test_xla_is_refused_over_replicas_and_off_on_cpus(two_replicas):
@@ -154,11 +129,6 @@ def test_precision_reaches_tensorflow(precision, allowed, tensor_float_32):
     tf.config.experimental.enable_tensor_float_32_execution(not allowed)
     strategy.set_up_runtime(Config(precision=precision, deterministic=False))
     assert tensor_float_32() == allowed
-
-
-def test_several_workers_are_refused_clearly():
-    with pytest.raises(UserError, match="does not train over several machines yet"):
-        strategy.choose_strategy(Config(strategy="multi_worker"))
 
 
 def test_auto_on_one_device_is_the_default_strategy():

@@ -128,16 +128,23 @@ class SaveCheckpoints(keras.callbacks.Callback):
     Args:
         checkpoints: checkpoints of the run.
         least_seconds: least time between two of them; 0 saves after every epoch.
+        on_any: function of a flag that tells whether it is set on any worker: all of them save at one step.
     """
 
-    def __init__(self, checkpoints: Checkpoints, least_seconds: float):
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        least_seconds: float,
+        on_any: Callable[[bool], bool] = bool,
+    ):
         super().__init__()
         self._checkpoints = checkpoints
         self._least_seconds = least_seconds
+        self._on_any = on_any
 
     def on_epoch_end(self, epoch: int | None, logs: Logs = None) -> None:
         """Saves if it is time."""
-        if time.monotonic() - self._checkpoints.saved_at >= self._least_seconds:
+        if self._on_any(time.monotonic() - self._checkpoints.saved_at >= self._least_seconds):
             self._checkpoints.save()
 
     def on_train_end(self, logs: Logs = None) -> None:
@@ -145,16 +152,38 @@ class SaveCheckpoints(keras.callbacks.Callback):
         self._checkpoints.save()
 
 
+class EndTogether(keras.callbacks.Callback):
+    """Ends training on all workers where one ends it early.
+
+    Args:
+        on_any: function of a flag that tells whether it is set on any worker.
+    """
+
+    def __init__(self, on_any: Callable[[bool], bool]):
+        super().__init__()
+        self._on_any = on_any
+
+    def on_epoch_end(self, epoch: int | None, logs: Logs = None) -> None:
+        """Asks the others."""
+        self.model.stop_training = self._on_any(self.model.stop_training)
+
+
 class StopOnSignal(keras.callbacks.Callback):
     """On Ctrl-C or SIGTERM, ends the step, saves, and raises `Stopped`; a second Ctrl-C ends at once.
 
+    TensorFlow's `PreemptionCheckpointHandler` does the like over several workers, but it counts calls of its
+    own, saves into a folder that all workers share, and knows neither stages nor what must not be saved. Here
+    the request goes to the others with the next training step, by the model's `stop_requested`.
+
     Args:
         checkpoints: checkpoints of the run, to which it saves.
+        shared: whether there are several workers: a signal to one of them stops all, at the same step.
     """
 
-    def __init__(self, checkpoints: Checkpoints):
+    def __init__(self, checkpoints: Checkpoints, shared: bool = False):
         super().__init__()
         self._checkpoints = checkpoints
+        self._shared = shared
         self._asked: int | None = None
         self._previous: dict[int, Any] = {}
 
@@ -165,13 +194,27 @@ class StopOnSignal(keras.callbacks.Callback):
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._ask)
 
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Passes a request on to the other workers."""
+        if self._shared and self._asked is not None:
+            self.model.stop_requested.assign(1)
+
     def on_train_end(self, logs: Logs = None) -> None:
         """Gives the signals back.
 
         Raises:
             Stopped: a signal came after the last step; `SaveCheckpoints` has saved it.
         """
-        self.release()
+        if not self._shared:
+            self.release()
+            self.raise_if_asked()
+
+    def raise_if_asked(self) -> None:
+        """Ends a run whose training is over, if a signal came.
+
+        Raises:
+            Stopped: it did.
+        """
         if self._asked is not None:
             raise Stopped(self._where())
 
@@ -191,7 +234,7 @@ class StopOnSignal(keras.callbacks.Callback):
             Stopped: a signal came.
             DivergenceError: a signal came, but what was to be saved is not finite.
         """
-        if self._asked is not None:
+        if self._must_stop():
             self._checkpoints.save()
             self.release()
             raise Stopped(self._where())
@@ -201,6 +244,9 @@ class StopOnSignal(keras.callbacks.Callback):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+    def _must_stop(self) -> bool:
+        return bool(self.model.stop_requested.numpy()) if self._shared else self._asked is not None
 
     def _where(self) -> str:
         return f"stopped at step {int(self.model.step.numpy())}"

@@ -29,16 +29,18 @@ class Checkpoints:
 
     Args:
         model: compiled model of the run; its structure is the same in every stage.
-        folder: folder of the checkpoints; the last three are kept.
+        folder: folder of the checkpoints; the last three are kept. None on a worker that is not the chief:
+            nothing is written, and saving only looks whether all is finite.
         average: averages of the weights, saved with them; None without any.
 
     Attributes:
         state: state of the run, saved and restored with the weights.
         saved_at: time at which the newest was written, in seconds of the monotonic clock.
+        variables: all variables that are saved, and the model's note of a divergence.
     """
 
     def __init__(
-        self, model: SoftIntroVAE, folder: pathlib.Path, average: WeightAverage | None = None
+        self, model: SoftIntroVAE, folder: pathlib.Path | None, average: WeightAverage | None = None
     ):
         self._model = model
         self.state = RunState()
@@ -48,9 +50,14 @@ class Checkpoints:
         checkpoint = tf.train.Checkpoint(
             **players, **optimizers, step=model.step.value, state=self.state, **averages
         )
-        self._manager = _manager(checkpoint, folder)
+        self._folder = folder
+        self._checkpoint = checkpoint
+        self._manager = None if folder is None else _manager(checkpoint, folder)
         groups = {f"weights of the {name}": player.variables for name, player in players.items()}
         groups |= {name.replace("_", "'s "): each.variables for name, each in optimizers.items()}
+        self.variables = [v for group in groups.values() for v in group]
+        self.variables += [model.step, model.diverged, *self.state.variables]
+        self.variables += [] if average is None else average.variables
         self._finite = divergence.FiniteCheck(groups, model.prior.limits)
         self._saved_step: int | None = None  # what this process has written or restored last
         self.saved_at = time.monotonic()
@@ -82,7 +89,7 @@ class Checkpoints:
                 return int(self._model.step.numpy())
         if steps:
             raise UserError(
-                f"none of the checkpoints in {self._manager.directory} can be read: restore them from "
+                f"none of the checkpoints in {self._folder} can be read: restore them from "
                 "a copy, or start afresh with --overwrite"
             )
         return 0
@@ -103,13 +110,15 @@ class Checkpoints:
         return next(iter(self._newest_first()), None)
 
     def _write(self, step: int) -> None:
+        if self._manager is None:
+            return
         try:
             self._manager.save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
             self._remove_unfinished(step)
             raise UserError(
                 f"the checkpoint of step {step} cannot be written ({_reason(error)}): make room in "
-                f"{self._manager.directory}, then give the same command; {self._where_it_goes_on()}"
+                f"{self._folder}, then give the same command; {self._where_it_goes_on()}"
             ) from error
 
     def _where_it_goes_on(self) -> str:
@@ -118,15 +127,17 @@ class Checkpoints:
 
     def _remove_unfinished(self, step: int) -> None:
         """Removes what a failed write has left of a checkpoint that is not complete."""
-        for path in pathlib.Path(self._manager.directory).glob(f"ckpt-{step}[._]*temp*"):
+        if self._folder is None:
+            return
+        for path in self._folder.glob(f"ckpt-{step}[._]*temp*"):
             with contextlib.suppress(OSError):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _try_restore(self, step: int) -> bool:
         """Restores the checkpoint of a step; a warning, and False, if that does not work."""
-        path = f"{self._manager.directory}/ckpt-{step}"
+        path = f"{self._folder}/ckpt-{step}"
         try:
-            self._manager.checkpoint.restore(path).assert_consumed()
+            self._checkpoint.restore(path).assert_consumed()
             bad = self._finite.bad_groups()
             if bad:
                 raise ValueError(f"{', '.join(bad)} not finite")
@@ -140,10 +151,8 @@ class Checkpoints:
 
     def _newest_first(self) -> list[int]:
         """Steps of all checkpoints, by the files that lie there: the manager's own list may be behind."""
-        folder = pathlib.Path(self._manager.directory)
-        found = {
-            path: re.fullmatch(r"ckpt-(\d+)", path.stem) for path in folder.glob("ckpt-*.index")
-        }
+        paths = [] if self._folder is None else self._folder.glob("ckpt-*.index")
+        found = {path: re.fullmatch(r"ckpt-(\d+)", path.stem) for path in paths}
         for path in (path for path, match in found.items() if match is None):
             _log.warning("%s is not a checkpoint of a step: passed over", path)
         return sorted((int(match[1]) for match in found.values() if match), reverse=True)

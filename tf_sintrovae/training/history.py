@@ -1,7 +1,7 @@
 """`history.jsonl`: an epoch's losses, or an event of the run, a JSON object a line.
 
-Rows of epochs have the key `epoch`, events the key `event`: `diverged`, `rollback`, or `settings`. Nothing
-here imports TensorFlow.
+Rows of epochs have the key `epoch`, events the key `event`: `diverged`, `rollback`, `replicas`, or
+`settings`. Nothing here imports TensorFlow.
 """
 
 import contextlib

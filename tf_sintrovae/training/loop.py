@@ -17,6 +17,7 @@ from tf_sintrovae.model import SoftIntroVAE
 from tf_sintrovae.network_checks import has_batch_norm
 from tf_sintrovae.training import (
     callbacks,
+    followers,
     initial_weights,
     live_report,
     progress,
@@ -31,45 +32,52 @@ from tf_sintrovae.training.run_state import RunState
 from tf_sintrovae.training.schedule import Schedule
 from tf_sintrovae.training.snapshots import Snapshots
 from tf_sintrovae.training.workdir import Workdir
+from tf_sintrovae.training.workers import Workers
 
 
 def train(
     config: Config,
     source: Source,
-    workdir: Workdir,
+    workdir: Workdir | None,
     measure: Callable[[SoftIntroVAE], float] | None = None,
+    distribution: tf.distribute.Strategy | None = None,
 ) -> SoftIntroVAE:
     """Trains up to `config.epochs`, from the newest checkpoint on.
 
     Args:
         config: settings of the run.
         source: data set of the run.
-        workdir: folder that takes checkpoints, logs and figures.
+        workdir: folder that takes checkpoints, logs and figures; None on a worker that is not the chief.
         measure: function that takes `config.best_metric` of a model; needed where that is given.
+        distribution: strategy of the run, if it was chosen before.
 
     Returns:
-        The trained model, its weights averaged and its batch-norm statistics re-estimated if the settings
-        ask for it.
+        The trained model, on the chief its weights averaged and its batch-norm statistics re-estimated if the
+        settings ask for it.
 
     Raises:
         UserError: settings that do not suit data or devices, other data than before, divergence, or
             checkpoints that cannot be read or written.
         Stopped: the user asked to stop; a checkpoint was saved.
     """
-    workdir.check_data(source.fingerprint())
+    if workdir is not None:
+        workdir.check_data(source.fingerprint())
     keras.utils.set_random_seed(config.seed)
     strategy.set_up_runtime(config)
-    distribution = strategy.choose_strategy(config)
+    distribution = distribution or strategy.choose_strategy(config)
     xla = strategy.use_xla(config, distribution)
     with distribution.scope():
         model = build.build_model(config, source, xla, distribution.num_replicas_in_sync)
         average = None if config.ema_decay is None else WeightAverage(model, config.ema_decay)
-        checkpoints = Checkpoints(model, workdir.checkpoints, average)
-        prepare = functools.partial(_prepare, config, source, model, average)
-        around = [] if average is None else [callbacks.AverageWeights(average, checkpoints.state)]
-        best = _keep_best(config, workdir, model, checkpoints.state, measure, prepare)
-        _fit(config, source, workdir, model, checkpoints, distribution, [*around, *best])
-    prepare()
+        folder = None if workdir is None else workdir.checkpoints
+        checkpoints = Checkpoints(model, folder, average)
+    prepare = functools.partial(_prepare, config, source, model, average)
+    around = [] if average is None else [callbacks.AverageWeights(average, checkpoints.state)]
+    best = _keep_best(config, workdir, model, checkpoints.state, measure, prepare)
+    # Outside of the scope, in which every new variable would be one that all workers make together.
+    _fit(config, source, workdir, model, checkpoints, distribution, [*around, *best])
+    if workdir is not None:
+        prepare()
     return model
 
 
@@ -85,14 +93,14 @@ def _prepare(
 
 def _keep_best(
     config: Config,
-    workdir: Workdir,
+    workdir: Workdir | None,
     model: SoftIntroVAE,
     state: RunState,
     measure: Callable[[SoftIntroVAE], float] | None,
     prepare: Callable[[], None],
 ) -> list[KeepBest]:
     """The callback that keeps the best checkpoint, if the settings ask for it."""
-    if config.best_metric is None or measure is None:
+    if config.best_metric is None or measure is None or workdir is None:
         return []
     return [
         KeepBest(
@@ -119,7 +127,7 @@ def _steps_per_epoch(config: Config, source: Source) -> int:
 def _fit(
     config: Config,
     source: Source,
-    workdir: Workdir,
+    workdir: Workdir | None,
     model: SoftIntroVAE,
     checkpoints: Checkpoints,
     distribution: tf.distribute.Strategy,
@@ -128,39 +136,69 @@ def _fit(
     """Restores, and trains until the end; after a divergence, from the last checkpoint on if asked for."""
     steps_per_epoch = _steps_per_epoch(config, source)
     schedule = Schedule.from_config(config, steps_per_epoch)
+    group = Workers(distribution)
     restore = functools.partial(_restore, config, model, checkpoints, steps_per_epoch)
+    follow = functools.partial(followers.follow_chief, group, model, checkpoints)
     batches = functools.partial(strategy.training_batches, source, config, distribution)
-    step = restore()
+    agree = functools.partial(group.copy_from_chief, checkpoints.variables)
+    step = follow(restore)
     _check_execution(config, steps_per_epoch, step)
-    workdir.adopt_changes(config, step)
-    stop = callbacks.StopOnSignal(checkpoints)
-    if any(c.is_over(step // steps_per_epoch) for c in watching if isinstance(c, KeepBest)):
+    if workdir is not None:
+        workdir.adopt_changes(config, step)
+        workdir.note_replicas(distribution.num_replicas_in_sync, step)
+    stop = callbacks.StopOnSignal(checkpoints, shared=group.several)
+    over = any(c.is_over(step // steps_per_epoch) for c in watching if isinstance(c, KeepBest))
+    if group.any(over):
         return
-    around = _callbacks(config, source, workdir, checkpoints, schedule, steps_per_epoch, model)
+    around = _callbacks(
+        config, source, workdir, checkpoints, schedule, steps_per_epoch, model, group
+    )
     around[1:1] = watching  # what they find is recorded by those that follow
     validation = validation_batches(source, config.batch_size) if config.validation else None
     try:
         while True:
             try:
-                with _divergence_before_its_consequences(checkpoints):
+                with _divergence_before_its_consequences(checkpoints, group):
                     _train_from(
-                        *(step, schedule, model, checkpoints.state, batches),
+                        *(step, schedule, model, checkpoints.state, batches, agree),
                         *([*around, stop], validation),
                     )
-                return
+                return stop.raise_if_asked()
             except DivergenceError as error:
-                step = recovery.recover(error, config, workdir, checkpoints, restore)
+                step = follow(
+                    functools.partial(_go_back, error, config, workdir, checkpoints, restore)
+                )
     finally:
         stop.release()
 
 
+def _go_back(
+    error: DivergenceError,
+    config: Config,
+    workdir: Workdir | None,
+    checkpoints: Checkpoints,
+    restore: Callable[[], int],
+) -> int:
+    """What the chief does after a divergence."""
+    assert workdir is not None
+    return recovery.recover(error, config, workdir, checkpoints, restore)
+
+
 @contextlib.contextmanager
-def _divergence_before_its_consequences(checkpoints: Checkpoints) -> Iterator[None]:
-    """Says that a run diverged where TensorFlow says what came of it, as that no component can be drawn."""
+def _divergence_before_its_consequences(checkpoints: Checkpoints, group: Workers) -> Iterator[None]:
+    """Says that a run diverged where TensorFlow says what came of it, as that no component can be drawn.
+
+    One worker alone may have met that; it cannot go back while the others wait for it in the step.
+    """
     try:
         yield
     except tf.errors.InvalidArgumentError:
-        checkpoints.check_finite()
+        try:
+            checkpoints.check_finite()
+        except DivergenceError as error:
+            if group.several:
+                raise UserError(str(error)) from error
+            raise
         raise
 
 
@@ -190,13 +228,18 @@ def _train_from(
     model: SoftIntroVAE,
     state: RunState,
     batches: Callable[[int], Any],
+    agree: Callable[[], None],
     around: Sequence[keras.callbacks.Callback],
     validation: tf.data.Dataset | None,
 ) -> None:
-    """Trains from `step` to the end, stage by stage; `batches(step)` is the stream from there on."""
+    """Trains from `step` to the end, stage by stage.
+
+    `batches(step)` is the stream from there on; `agree()` gives all workers the chief's variables.
+    """
     steps_per_epoch = int(state.steps_per_epoch.numpy())
     for start, end in schedule.segments(step):
         schedule.enter(model, state, start)
+        agree()  # what each of them has computed of that may differ in its last digits
         for begin, stop, steps in _whole_epochs(start, end, steps_per_epoch):
             model.fit(
                 batches(max(start, begin * steps_per_epoch)),
@@ -243,32 +286,45 @@ def _whole_epochs(start: int, end: int, steps_per_epoch: int) -> Iterator[tuple[
 def _callbacks(
     config: Config,
     source: Source,
-    workdir: Workdir,
+    workdir: Workdir | None,
     checkpoints: Checkpoints,
     schedule: Schedule,
     steps_per_epoch: int,
     model: SoftIntroVAE,
+    group: Workers,
 ) -> list[keras.callbacks.Callback]:
-    figures = plots.TrainingFigures(model, source, config.seed)
+    rates = callbacks.LearningRates(
+        build.learning_rates(config),
+        config.lr_milestones,
+        lambda: checkpoints.state.rate_factor,
+    )
+    records: list[keras.callbacks.Callback] = []
+    reports: list[keras.callbacks.Callback] = []
+    if workdir is not None:
+        figures = plots.TrainingFigures(model, source, config.seed)
+        records = [
+            callbacks.History(workdir.history),
+            callbacks.Summaries(workdir.tensorboard, figures, every=max(1, config.epochs // 20)),
+            progress.Progress(config.batch_size, schedule.total, steps_per_epoch),
+        ]
+        reports = [
+            live_report.LiveReport(
+                live_report.Reporter(workdir.root),
+                workdir.root,
+                Snapshots(model, source, figures, config.seed).take,
+                checkpoints.state,
+                config.batch_size,
+                schedule.total,
+            )
+        ]
     return [
-        callbacks.StopOnDivergence(),  # first: nothing below may record what is not finite
-        callbacks.LearningRates(
-            build.learning_rates(config),
-            config.lr_milestones,
-            lambda: checkpoints.state.rate_factor,
-        ),
-        callbacks.History(workdir.history),
-        callbacks.Summaries(workdir.tensorboard, figures, every=max(1, config.epochs // 20)),
-        progress.Progress(config.batch_size, schedule.total, steps_per_epoch),
-        callbacks.SaveCheckpoints(checkpoints, config.checkpoint_seconds),
-        live_report.LiveReport(
-            live_report.Reporter(workdir.root),
-            workdir.root,
-            Snapshots(model, source, figures, config.seed).take,
-            checkpoints.state,
-            config.batch_size,
-            schedule.total,
-        ),
+        # First: nothing below may record what is not finite. Several workers look at the same steps.
+        callbacks.StopOnDivergence(0.0 if group.several else 1.0),
+        rates,
+        *records,
+        callbacks.SaveCheckpoints(checkpoints, config.checkpoint_seconds, group.any),
+        *([callbacks.EndTogether(group.any)] if config.early_stop_epochs else []),
+        *reports,
     ]
 
 

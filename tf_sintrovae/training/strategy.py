@@ -5,6 +5,8 @@ import tensorflow as tf
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.training import multi_worker, workers
+from tf_sintrovae.training.cluster import Cluster
 
 
 def set_up_runtime(config: Config) -> None:
@@ -17,18 +19,45 @@ def set_up_runtime(config: Config) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(config.precision == "tf32")
 
 
-def choose_strategy(config: Config) -> tf.distribute.Strategy:
-    """The distribution strategy of a run.
+def choose_strategy(config: Config, cluster: Cluster | None = None) -> tf.distribute.Strategy:
+    """The distribution strategy of a run; to be chosen before TensorFlow is used for anything else.
 
     Args:
-        config: settings of the run; `strategy='auto'` mirrors over all GPUs when there are several, else uses
-            one device.
+        config: settings of the run; without a cluster, `strategy='auto'` mirrors over all GPUs when there are
+            several, else uses one device.
+        cluster: workers that train together, as `cluster.find_cluster` finds them; None for this process
+            alone.
 
     Raises:
-        UserError: several workers (not ready yet), a batch size that the replicas cannot share, or clipped
-            gradients on several of them.
+        UserError: workers that do not come, a batch size that the replicas cannot share, or clipped gradients
+            on several of them.
     """
-    strategy = _strategy(config.strategy)
+    if cluster is None:
+        strategy = _strategy(config.strategy)
+    else:
+        strategy = multi_worker.make_strategy(cluster, config.join_seconds)
+    check_replicas(config, strategy)
+    return strategy
+
+
+def describe(strategy: tf.distribute.Strategy) -> str:
+    """What was chosen, in a few words."""
+    replicas = strategy.num_replicas_in_sync
+    device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    if replicas == 1:
+        return f"strategy single: one {device}"
+    count = workers.Workers(strategy).count
+    if count == 1:
+        return f"strategy mirrored: {replicas} {device}s of this machine"
+    return f"strategy multi_worker: {count} workers, {replicas // count} {device} each"
+
+
+def check_replicas(config: Config, strategy: tf.distribute.Strategy) -> None:
+    """Refuses settings that do not suit several replicas.
+
+    Raises:
+        UserError: a batch size that they cannot share, or clipped gradients.
+    """
     replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:
         raise UserError(
@@ -41,7 +70,6 @@ def choose_strategy(config: Config) -> tf.distribute.Strategy:
             f"clip_norm={config.clip_norm} does not work over {replicas} replicas: leave it out, or train "
             "on one device with strategy=single"
         )
-    return strategy
 
 
 def mirrored_strategy(devices: list[str]) -> tf.distribute.MirroredStrategy:
@@ -76,6 +104,7 @@ def training_batches(
     """The endless stream of batches from `start_step` on, as `fit` takes it under `strategy`."""
     if strategy.num_replicas_in_sync == 1:
         return source.train_batches(config.batch_size, config.seed, start_step)
+    size = config.batch_size // strategy.num_replicas_in_sync
 
     def worker_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         batches = source.train_batches(
@@ -85,23 +114,23 @@ def training_batches(
             context.num_input_pipelines,
             context.input_pipeline_id,
         )
-        # One element a replica, in the order of replicas, as the step's noise expects.
-        return batches.rebatch(context.get_per_replica_batch_size(config.batch_size))
+        # Keras cannot build on pairs over several workers, and labels are not used. One element a replica, in
+        # the order of replicas, as the step's noise expects. A stream that is known to be endless spares
+        # the workers to ask each other at each step whether it goes on.
+        return (
+            batches.map(lambda x, _: x)
+            .rebatch(size, drop_remainder=True)
+            .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        )
 
     return strategy.distribute_datasets_from_function(worker_batches)
 
 
 def _strategy(name: str) -> tf.distribute.Strategy:
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
-    if name == "multi_worker":
-        # The streams of data and noise are sharded by worker; checkpoints and logs of the chief are not done.
-        raise UserError(
-            "strategy=multi_worker: this version does not train over several machines yet; "
-            "use strategy=mirrored on one machine"
-        )
     if name == "mirrored":
         cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
         return mirrored_strategy(gpus or cpus)
-    if name == "auto" and len(gpus) > 1:
+    if name != "single" and len(gpus) > 1:  # also a cluster of one worker
         return mirrored_strategy(gpus)
     return tf.distribute.get_strategy()

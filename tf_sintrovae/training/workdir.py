@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -22,6 +23,8 @@ from tf_sintrovae.files import (
 from tf_sintrovae.reporting import file_names
 from tf_sintrovae.training import history
 
+_log = logging.getLogger(__name__)
+
 # Settings that a run may change when it continues: they do not alter what was trained so far.
 CHANGEABLE = {
     "workdir",
@@ -30,6 +33,7 @@ CHANGEABLE = {
     "epochs",
     "strategy",
     "precision",
+    "join_seconds",
     "jit_compile",
     "steps_per_execution",
     "deterministic",
@@ -150,6 +154,22 @@ class Workdir:
             changed = {name: list(values) for name, values in self.changes.items()}
             history.append(self.history, {"event": "settings", "step": step, "changed": changed})
             self.keep_settings(config)
+
+    def note_replicas(self, count: int, step: int) -> None:
+        """Records over how many replicas the run goes on from `step`, where that is new, and says so.
+
+        Sums over other numbers of parts differ in their last digits.
+        """
+        rows = [row for row in history.read_events(self.history) if row["event"] == "replicas"]
+        before = rows[-1]["count"] if rows else 1
+        if count != before:
+            history.append(self.history, {"event": "replicas", "step": step, "count": count})
+        if step and count != before:
+            _log.warning(
+                "trained over %d replicas up to step %d, over %d from now on: the result will not be "
+                "bit-identical to that of a run over the same number throughout",
+                *(before, step, count),
+            )
 
     def check_data(self, fingerprint: dict[str, Any]) -> None:
         """Keeps the fingerprint of the training data with the run, or compares it with the one kept.
