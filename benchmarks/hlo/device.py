@@ -1,5 +1,6 @@
 """The device that JAX runs on: its name, its peaks, and what programs need of it."""
 
+import pathlib
 from typing import Any
 
 import jax
@@ -15,6 +16,11 @@ def name() -> str:
 def describe() -> str:
     """JAX's version and the device, in one line."""
     return f"JAX {jax.__version__} on {name()}"
+
+
+def keep_compiled(folder: pathlib.Path) -> None:
+    """Has JAX keep compiled programs in a folder, for later processes on such a device."""
+    jax.config.update("jax_compilation_cache_dir", str(folder.resolve()))
 
 
 def program_mib(compiled: Any) -> float | None:

@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> bool:
     """Does what the options ask for; False if the numbers do not agree."""
     clock = training.Clock(options.seconds)
     bundle = Bundle(options.folder)
+    device.keep_compiled(options.folder / "compiled")
     print(device.describe(), flush=True)
     runtime = Runtime(bundle)
     agrees = True

@@ -119,7 +119,7 @@ class Training:
 
     def _save(self) -> None:
         diverged = next(v for n, v in self._state.items() if n.endswith("/diverged"))
-        if np.asarray(diverged).any():
+        if int(diverged[1]):  # a bit for each loss that was not
             raise ExportError(
                 f"losses were not finite first at step {int(diverged[0])}; what is saved is from before"
             )
