@@ -100,6 +100,7 @@ def export(
     for event, state in recorder.states.items():
         arrays.write_arrays(bundle.state_path(root, event), state, compress=True)
     meta = {
+        "kind": "run",
         "settings": json.loads(settings.to_json()),
         "platform": platform,
         "variables": list(named),
@@ -107,6 +108,7 @@ def export(
         "events": recorder.events,
     }
     package.close_folder(root, meta, traced.programs, python)
+    package.copy_code(root)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def open_folder(root: pathlib.Path) -> None:
 def close_folder(
     root: pathlib.Path, meta: Mapping[str, Any], programs: Mapping[str, Program], python: str
 ) -> None:
-    """Writes programs and `meta.json`, has them converted, and adds the code that runs them.
+    """Writes programs and `meta.json`, and has the programs converted.
 
     Args:
         root: folder of the export.
@@ -64,7 +64,6 @@ def close_folder(
     subprocess.run(
         [python, "-m", "benchmarks.hlo.convert", str(root.resolve())], cwd=ROOT, check=True
     )
-    copy_code(root)
 
 
 def copy_code(root: pathlib.Path) -> None:

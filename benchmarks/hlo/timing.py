@@ -1,58 +1,45 @@
 """Times the steps of an export."""
 
-import time
 from typing import Any
 
 import jax
 
-from benchmarks.hlo import device
+from benchmarks.hlo import device, stopwatch
 from benchmarks.hlo.bundle import Bundle
 from benchmarks.hlo.plan import Plan
-from benchmarks.hlo.runtime import Batches, Runtime
-
-_WARM_UP = 3
+from benchmarks.hlo.runtime import Batches, Runtime, State
 
 
 def time_steps(
     bundle: Bundle, runtime: Runtime, batches: Batches, calls: int
 ) -> list[dict[str, Any]]:
-    """Times the step of each stage.
-
-    Returns:
-        A row a program: milliseconds of a step that is waited for (median) and of steps in a row, the memory
-        that the program needs, its floating-point operations, and their share of the card's peak.
-    """
+    """A row for the step of each stage of a run, as `time_program` gives it."""
     plan = Plan.from_meta(bundle.meta)
     state, rows = runtime.put(bundle.initial_state()), []
     for name, first in plan.steps.items():
         for change in plan.changes_at(first):
             state, _ = runtime.run(change, state)
-
-        def step(k, name=name):
-            nonlocal state
-            state, values = runtime.run(name, state, batches.at(k))
-            return values
-
-        compiled = runtime.compiled(name, state, batches.at(0))
-        flops = bundle.meta["programs"][name]["flops"]
-        rows.append({"program": name, **measure(step, calls), "MiB": device.program_mib(compiled)})
-        rows[-1] |= device.share_of_peak(flops, rows[-1]["in a row ms"] / 1e3)
+        row, state = time_program(bundle, runtime, name, state, batches.at(0), calls)
+        rows.append(row)
     return rows
 
 
-def measure(step: Any, calls: int) -> dict[str, float]:
-    """Milliseconds of a function of a number that starts work on the device, and returns what it gives."""
-    for k in range(_WARM_UP):
-        jax.block_until_ready(step(k))
-    alone = []
-    for k in range(calls):
-        start = time.perf_counter()
-        jax.block_until_ready(step(k))
-        alone.append(time.perf_counter() - start)
-    start = time.perf_counter()
-    for k in range(calls):
-        values = step(k)
-    jax.block_until_ready(values)
-    in_a_row = (time.perf_counter() - start) / calls
-    alone.sort()
-    return {"median ms": 1e3 * alone[calls // 2], "in a row ms": 1e3 * in_a_row}
+def time_program(
+    bundle: Bundle, runtime: Runtime, name: str, state: State, x: jax.Array, calls: int = 50
+) -> tuple[dict[str, Any], State]:
+    """Times a program that is a step.
+
+    Returns:
+        A row with milliseconds of a step that is waited for (median) and of steps in a row, the memory that
+        the program needs, its floating-point operations and their share of the card's peak; the new state.
+    """
+
+    def step():
+        nonlocal state
+        state, values = runtime.run(name, state, x)
+        return values
+
+    times = stopwatch.time_calls(step, jax.block_until_ready, calls)
+    row = {"program": name, **times, "MiB": device.program_mib(runtime.compiled(name, state, x))}
+    flops = bundle.meta["programs"][name]["flops"]
+    return row | device.share_of_peak(flops, row["in a row ms"] / 1e3), state
