@@ -32,7 +32,7 @@ CARDS = (
     Card("RTX 3090", 35.6, 35.6, 71.0, 936, 24, "NVIDIA Ampere GA102 whitepaper"),
     Card("RTX 4090", 82.6, 82.6, 165.2, 1008, 24, "NVIDIA Ada GPU architecture whitepaper"),
     Card("A100 SXM4 80GB", 19.5, 156.0, 312.0, 2039, 80, "NVIDIA A100 data sheet"),
-    Card("H100 80GB HBM3", 67.0, 494.5, 989.5, 3350, 80, "NVIDIA H100 data sheet (SXM)"),
+    Card("H100 80GB HBM3", 67.0, 494.7, 989.4, 3350, 80, "NVIDIA H100 data sheet (SXM)"),
 )
 # Words by which a driver tells a card from another one of these that is slower or faster.
 _OTHERS = {"Ti", "D", "PCIe", "NVL", "Laptop"}

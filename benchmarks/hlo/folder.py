@@ -46,7 +46,7 @@ class TrainingFolder:
             return None
         try:
             values = arrays.read_arrays(self.state)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (EOFError, OSError, ValueError, zipfile.BadZipFile) as error:
             raise ExportError(
                 f"{self.state} cannot be read ({error}): remove it to start afresh"
             ) from error

@@ -4,8 +4,8 @@
 
 Kernels beside plain JAX and PyTorch, training steps beside the naive step and PyTorch's, and the first steps
 of exported runs against TensorFlow's numbers. Each part has a process of its own; what is done is kept in
-FOLDER/results.json, and the same command goes on with the rest. Needs JAX and NumPy; without PyTorch its parts
-are left out.
+FOLDER/results.json, and the same command goes on with the rest. Needs JAX and NumPy; PyTorch's parts are left
+out where it is not there.
 """
 
 import argparse
@@ -61,7 +61,8 @@ def main() -> None:
         results[part.name] = run_part(options.folder, part, end - time.monotonic())
         harness.write_json(str(options.folder / RESULTS), results)
     print_tables(results)
-    left = [part.name for part in parts(options.folder, options.only) if part.name not in results]
+    done = {name for name, result in results.items() if "failed" not in result}
+    left = [part.name for part in parts(options.folder, options.only) if part.name not in done]
     print(f"to be measured, by the same command: {', '.join(left)}" if left else "all is measured")
 
 

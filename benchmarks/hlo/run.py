@@ -1,4 +1,4 @@
-"""Checks, times and trains an export with JAX and NumPy alone.
+"""Checks, times and trains an export with JAX (and its flatbuffers) and NumPy alone.
 
     python -m benchmarks.hlo.run FOLDER check                  # the first steps against TensorFlow's numbers
     python -m benchmarks.hlo.run FOLDER time                   # milliseconds a step
@@ -96,7 +96,7 @@ def run_training(
             speed = 1e3 * (now - begin) / (step - first)
             print(f"step {step}, {speed:.2f} ms a step: {losses}", flush=True)
 
-    run.run(clock, progress, options.save_seconds)
+    run.run(clock, progress, options.save_seconds, options.until_step)
     end = "the end of the run" if run.is_complete else "the same command goes on"
     print(f"stopped at step {run.step}: {end}; state and losses in {root}/", flush=True)
 

@@ -69,19 +69,27 @@ class Training:
         for name in steps:
             self._runtime.compiled(name, self._state, self._batches.at(self.step))
 
-    def run(self, clock: Clock, progress: Callable[[int, dict], None], save_seconds: float) -> None:
+    def run(
+        self,
+        clock: Clock,
+        progress: Callable[[int, dict], None],
+        save_seconds: float,
+        until_step: int | None = None,
+    ) -> None:
         """Trains until the end of the plan or of the time, and saves.
 
         Args:
             clock: says when to stop.
             progress: function called with the step and the means of the epoch at its end.
             save_seconds: least time between two saves.
+            until_step: step to stop at in any case.
 
         Raises:
             ExportError: losses are not finite; what is saved is from before.
         """
         saved = time.monotonic()
-        while not self.is_complete and not clock.is_over():
+        last = self._plan.total if until_step is None else min(until_step, self._plan.total)
+        while self.step < last and not clock.is_over():
             values = self._take_step()
             if self._plan.ends_epoch(self.step):
                 self._end_epoch(values, progress)
