@@ -36,9 +36,9 @@ FLOAT = 4  # bytes
 TRAFFIC = {"forward": 5, "inputs": 7, "weights": 2}
 # Parts of a card's peak and of its bandwidth that a step likely reaches.
 LIKELY_SHARES = (0.5, 0.8)
-# Operations for each sample, component and dimension of a mixture's density and all its gradients: three
-# products of N x 2L x K, or as many in differences and squares.
-MIXTURE_FLOPS = 12
+# Operations for each sample, component and dimension of a mixture's density and all its gradients. At least:
+# three products of N x 2L x K, or as many in differences and squares. In the kernels for GPUs: docs/kernels.md.
+LEAST_MIXTURE_FLOPS, MIXTURE_FLOPS = 12, 163
 
 
 class Layer(NamedTuple):
@@ -214,8 +214,8 @@ def dense(inputs: int, outputs: int) -> Layer:
 
 
 def mixture_flops(K: int, L: int, N: int) -> float:
-    """Operations of the density of N samples and all its gradients."""
-    return float(MIXTURE_FLOPS * K * L * N)
+    """Operations that the density of N samples and all its gradients take at least."""
+    return float(LEAST_MIXTURE_FLOPS * K * L * N)
 
 
 def _taps(length: int, size: int) -> int:
