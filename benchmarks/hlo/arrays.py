@@ -3,6 +3,7 @@
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,8 @@ def write_arrays(
     """Writes an npz file; one that is there is replaced once the new one is complete."""
     partial = path.with_name(f"{path.name}.partial")
     with open(partial, "wb") as file:
-        (np.savez_compressed if compress else np.savez)(file, **arrays)
+        save: Any = np.savez_compressed if compress else np.savez
+        save(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)

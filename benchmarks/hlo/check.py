@@ -41,7 +41,8 @@ def _compare(
     state: State, values: State, expected: Mapping[str, np.ndarray], prefix: str
 ) -> dict[str, Any]:
     losses = [
-        abs(float(value) / float(expected[f"{prefix}{name}"]) - 1) for name, value in values.items()
+        _relative(float(value), float(expected[f"{prefix}{name}"]))
+        for name, value in values.items()
     ]
     state_errors = {
         name: probes.difference(probes.probe(np.asarray(value)), expected[f"{prefix}state/{name}"])
@@ -49,4 +50,12 @@ def _compare(
         if f"{prefix}state/{name}" in expected
     }
     worst = max(state_errors, key=state_errors.__getitem__)
-    return {"losses": max(losses, default=0.0), "state": state_errors[worst], "variable": worst}
+    return {
+        "losses": float(np.max(losses, initial=0.0)),
+        "state": state_errors[worst],
+        "variable": worst,
+    }
+
+
+def _relative(found: float, expected: float) -> float:
+    return abs(found - expected) / max(abs(expected), 1e-12)

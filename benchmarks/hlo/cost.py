@@ -37,7 +37,7 @@ TRAFFIC = {"forward": 5, "inputs": 7, "weights": 2}
 # Parts of a card's peak and of its bandwidth that a step likely reaches.
 LIKELY_SHARES = (0.5, 0.8)
 # Operations for each sample, component and dimension of a mixture's density and all its gradients. At least:
-# three products of N x 2L x K, or as many in differences and squares. In the kernels for GPUs: docs/kernels.md.
+# three products of N x 2L x K, or as many in differences and squares. In kernels for GPUs: docs/kernels.md.
 LEAST_MIXTURE_FLOPS, MIXTURE_FLOPS = 12, 163
 
 

@@ -1,5 +1,6 @@
 """Measures the compiled kernel programs against the same in plain JAX."""
 
+import functools
 from typing import Any
 
 import jax
@@ -34,7 +35,9 @@ def measure(bundle: Bundle, size: Size) -> list[dict[str, Any]]:
     ways = {"kernel": (kernel, run_kernel), "plain JAX": (plain, lambda: plain(*on_device))}
     return [
         {"size": size.name, "way": way}
-        | stopwatch.unless_out_of_memory(lambda c=compiled, r=run: _measure(size, c, r, reference))
+        | stopwatch.unless_out_of_memory(
+            functools.partial(_measure, size, compiled, run, reference)
+        )
         for way, (compiled, run) in ways.items()
     ]
 

@@ -1,5 +1,6 @@
 """Measures the mixture's density and gradients in PyTorch, eager and compiled."""
 
+import functools
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ def measure(bundle: Bundle, size: Size) -> list[dict[str, Any]]:
     reference = Reference(bundle.root, size)
     return [
         {"size": size.name, "way": way}
-        | stopwatch.unless_out_of_memory(lambda f=f: _measure(size, f, arguments, reference))
+        | stopwatch.unless_out_of_memory(functools.partial(_measure, size, f, arguments, reference))
         for way, f in {"PyTorch eager": eager, "torch.compile": compiled}.items()
     ]
 

@@ -28,8 +28,8 @@ def with_gradients(
     """A function that gives a log-density [N] and the gradients of its sum at every argument."""
 
     def call(*arguments):
-        arguments = [argument.detach().requires_grad_() for argument in arguments]
-        density = function(*arguments)
-        return density.detach(), *torch.autograd.grad(density.sum(), arguments)
+        leaves = [argument.detach().requires_grad_() for argument in arguments]
+        density = function(*leaves)
+        return density.detach(), *torch.autograd.grad(density.sum(), leaves)
 
     return call

@@ -31,12 +31,12 @@ def require_jax(python: str) -> None:
 
 
 def open_folder(root: pathlib.Path) -> None:
-    """Makes the folder of an export afresh; what an earlier export left there goes.
+    """Makes the folder of an export afresh; what an earlier export left there, complete or not, goes.
 
     Raises:
         UserError: the folder holds something else.
     """
-    if root.exists() and any(root.iterdir()) and not (root / "meta.json").exists():
+    if root.exists() and any(root.iterdir()) and not (root / "programs").is_dir():
         raise UserError(f"{root} is not empty, and is no export: give another --output")
     shutil.rmtree(root, ignore_errors=True)
     for name in ("programs", "states"):

@@ -16,5 +16,5 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
     differs = found != expected
     if not differs.any():
         return 0.0
-    size = np.linalg.norm(expected[differs])
-    return float(np.linalg.norm((found - expected)[differs]) / max(size, 1e-12))
+    size = float(np.linalg.norm(expected[differs]))
+    return float(np.linalg.norm((found - expected)[differs])) / max(size, 1e-12)

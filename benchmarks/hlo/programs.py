@@ -45,8 +45,8 @@ def trace(
     compiled = tf.function(function, jit_compile=True, autograph=False)
     graph = compiled.get_concrete_function(*arguments.values())
     names = {id(variable.value.handle): name for name, variable in variables.items()}
-    captured = [names.get(id(tensor)) for tensor in graph.captured_inputs]
-    if None in captured:
+    captured = [names.get(id(tensor), "") for tensor in graph.captured_inputs]
+    if "" in captured:
         raise ValueError(f"{graph.name} captures a tensor that is no variable of the run")
     values = sorted(graph.structured_outputs or {})  # the order in which TensorFlow flattens a dict
     ir = compiled.experimental_get_compiler_ir(*arguments.values())

@@ -13,6 +13,8 @@ import pathlib
 import sys
 import time
 
+import numpy as np
+
 from benchmarks import harness
 from benchmarks.hlo import check, device, timing, training
 from benchmarks.hlo.bundle import Bundle
@@ -38,7 +40,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> bool:
     """Does what the options ask for; False if the numbers do not agree."""
-    clock = training.Clock(options.seconds)
+    start = time.monotonic()
     bundle = Bundle(options.folder)
     device.keep_compiled(options.folder / "compiled")
     print(device.describe(), flush=True)
@@ -49,7 +51,9 @@ def run(options: argparse.Namespace) -> bool:
     if "time" in options.verbs:
         run_timing(bundle, runtime, options.calls, options.output)
     if "train" in options.verbs:
-        run_training(bundle, runtime, options.run or options.folder / "run", clock, options)
+        end = None if options.seconds is None else start + options.seconds
+        root = options.run or options.folder / "run"
+        run_training(bundle, runtime, root, training.Clock(end), options)
     return agrees
 
 
@@ -57,7 +61,7 @@ def run_check(bundle: Bundle, runtime: Runtime, tolerance: float) -> bool:
     """Prints how far the first steps are from TensorFlow's; True if their losses agree."""
     rows = check.check(bundle, runtime, _batches(bundle))
     print(harness.table(rows))
-    worst = max(row["losses"] for row in rows)
+    worst = np.max([row["losses"] for row in rows])  # NaN if there is one
     agrees = worst <= tolerance
     print(
         f"check {'passed' if agrees else 'FAILED'}: losses differ by {worst:.1e} at most",
@@ -97,8 +101,8 @@ def run_training(
             print(f"step {step}, {speed:.2f} ms a step: {losses}", flush=True)
 
     run.run(clock, progress, options.save_seconds, options.until_step)
-    end = "the end of the run" if run.is_complete else "the same command goes on"
-    print(f"stopped at step {run.step}: {end}; state and losses in {root}/", flush=True)
+    what = "the end of the run" if run.is_complete else "the same command goes on"
+    print(f"stopped at step {run.step}: {what}; state and losses in {root}/", flush=True)
 
 
 def _batches(bundle: Bundle) -> Batches:
@@ -116,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--calls", type=int, default=50, help="timed calls of each program")
     parser.add_argument("--output", type=pathlib.Path, help="write the times here, as JSON")
     parser.add_argument("--seconds", type=float, help="train until so long after the start")
+    parser.add_argument("--until_step", type=int, help="train up to this step at most")
     parser.add_argument(
         "--run", type=pathlib.Path, help="folder of the training; FOLDER/run by default"
     )

@@ -78,8 +78,9 @@ def _steps_per_epoch(settings: Config, source: Source) -> int:
 def _range_to_freeze(model: SoftIntroVAE) -> Callable[[], None] | None:
     """What changes in the prior at the start of the introspective stage; None for nothing."""
     prior = getattr(model.prior, "active", model.prior)
-    clips = isinstance(prior, MixturePrior) and prior.clip_variance
-    return prior.freeze_range if clips and model.prior_player == "decoder" else None
+    if isinstance(prior, MixturePrior) and prior.clip_variance and model.prior_player == "decoder":
+        return prior.freeze_range
+    return None
 
 
 class _Tracer:

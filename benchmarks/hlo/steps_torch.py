@@ -1,5 +1,6 @@
 """Measures the training steps in PyTorch, eager and compiled."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def measure(bundle: Bundle) -> list[dict[str, Any]]:
     x = torch_device.put(np.ascontiguousarray(bundle.examples().transpose(0, 3, 1, 2)))
     return [
         {"setting": bundle.root.name, "stage": stage, "way": way}
-        | stopwatch.unless_out_of_memory(lambda s=stage, c=compiled: _measure(bundle, x, s, c))
+        | stopwatch.unless_out_of_memory(functools.partial(_measure, bundle, x, stage, compiled))
         for stage in bundle.meta["stages"]
         for way, compiled in WAYS.items()
     ]

@@ -40,6 +40,7 @@ def time_program(
         return values
 
     times = stopwatch.time_calls(step, jax.block_until_ready, calls)
-    row = {"program": name, **times, "MiB": device.program_mib(runtime.compiled(name, state, x))}
     flops = bundle.meta["programs"][name]["flops"]
-    return row | device.share_of_peak(flops, row["in a row ms"] / 1e3), state
+    share = device.share_of_peak(flops, times["in a row ms"] / 1e3)
+    mib = device.program_mib(runtime.compiled(name, state, x))
+    return {"program": name, **times, "MiB": mib, **share}, state

@@ -6,7 +6,8 @@ with a free mixture as prior, `gamma_r` = 0 and without variance clipping. Image
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -84,25 +85,29 @@ class Trainer:
         self._optimizers = {
             name: torch.optim.Adam(getattr(self, name).parameters(), rate) for name in PLAYERS
         }
-        wrap = torch.compile if compiled else lambda function: function
-        self._vae_loss = wrap(self._vae_loss)
-        self._encoder_loss = wrap(self._encoder_loss)
-        self._decoder_loss = wrap(self._decoder_loss)
+        losses: dict[str, Callable[..., Any]] = {
+            "vae": self._vae_loss,
+            "encoder": self._encoder_loss,
+            "decoder": self._decoder_loss,
+        }
+        self._losses = {
+            name: torch.compile(loss) if compiled else loss for name, loss in losses.items()
+        }
 
     def vae_step(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Stage 1: all players on one loss."""
         self._train_only(*PLAYERS)
-        loss = self._vae_loss(x)
+        loss = self._losses["vae"](x)
         self._step(loss, *PLAYERS)
         return {"loss": loss.detach()}
 
     def introspective_step(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Stage 2: the encoder, then decoder and prior."""
         self._train_only("encoder")
-        encoder_loss, posterior = self._encoder_loss(x)
+        encoder_loss, posterior = self._losses["encoder"](x)
         self._step(encoder_loss, "encoder")
         self._train_only("decoder", "prior")
-        decoder_loss = self._decoder_loss(x, *(value.detach() for value in posterior))
+        decoder_loss = self._losses["decoder"](x, *(value.detach() for value in posterior))
         self._step(decoder_loss, "decoder", "prior")
         return {"encoder_loss": encoder_loss.detach(), "decoder_loss": decoder_loss.detach()}
 
@@ -155,7 +160,8 @@ class Trainer:
         kl, _ = self._kl(mean, logvar)
         loss = weights.beta_rec * _error(x, generated[1]).mean() + weights.beta_kl * kl.mean()
         for images in generated:
-            kl, _ = self._kl(*self.encoder(images), frozen=True)
+            mean, logvar = self.encoder(images)
+            kl, _ = self._kl(mean, logvar, frozen=True)
             loss = loss + weights.gamma * weights.beta_kl * kl.mean() / 2
         return self._scale * loss
 

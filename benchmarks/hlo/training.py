@@ -18,14 +18,14 @@ STEPS_AHEAD = 16  # that Python may be ahead of the device
 
 
 class Clock:
-    """Says when to stop: after so many seconds, or on Ctrl-C and SIGTERM.
+    """Says when to stop: at a time, or after Ctrl-C or SIGTERM.
 
     Args:
-        seconds: seconds from now on; None for no limit.
+        end: time of the monotonic clock, in seconds; None for no end.
     """
 
-    def __init__(self, seconds: float | None):
-        self._end = None if seconds is None else time.monotonic() + seconds
+    def __init__(self, end: float | None):
+        self._end = end
         self._asked = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)

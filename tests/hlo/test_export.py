@@ -48,8 +48,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 
 def test_an_export_is_written_over_an_export(tmp_path):
-    (tmp_path / "meta.json").write_text("{}")
-    (tmp_path / "old").write_text("old")
+    package.open_folder(tmp_path)
+    (tmp_path / "state.npz").write_text("of an export that was interrupted")
     package.open_folder(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["programs", "states"]
 
