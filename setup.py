@@ -40,7 +40,7 @@ setuptools.setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
         # What benchmarks/hlo converts and runs training steps with, and compares them with (docs/gpu.md).
-        "gpu-bench": ["flatbuffers>=25", "jax>=0.10,<0.11", "numpy>=2,<3"],
+        "gpu-bench": ["flatbuffers>=25", "jax>=0.10,<0.11", "jaxlib>=0.10,<0.11", "numpy>=2,<3"],
         "gpu-bench-torch": ["torch>=2.8,<3"],
         "test": [
             "hypothesis>=6.100,<7",
