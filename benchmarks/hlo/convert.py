@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.export  # a module of its own
-import jax.extend.mlir
 from jax.extend.core import Primitive
 from jax.interpreters import mlir
+from jaxlib import _jax, xla_client
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import func
 
@@ -69,7 +69,8 @@ def convert(hlo: bytes, program: dict[str, Any]) -> tuple[bytes, float]:
         hlo: serialized `HloModuleProto`.
         program: names of its `inputs`, `values` and `updates`.
     """
-    text = _stablehlo(hlo)
+    computation = xla_client.XlaComputation(hlo)
+    text = _stablehlo(computation)
     signature = read_signature(text)
     inputs = dict(zip(program["inputs"], signature.parameters, strict=True))
     variables = {name: type_ for name, type_ in inputs.items() if "/" in name}
@@ -77,8 +78,7 @@ def convert(hlo: bytes, program: dict[str, Any]) -> tuple[bytes, float]:
     arguments = tuple(type_ for name, type_ in inputs.items() if "/" not in name)
     function = jax.jit(_named(text, signature, program))
     exported = jax.export.export(function, platforms=PLATFORMS)(changed, variables, arguments)
-    cost = jax.jit(exported.call).lower(changed, variables, arguments).cost_analysis() or {}
-    return exported.serialize(vjp_order=0), float(cost.get("flops", 0.0))
+    return exported.serialize(vjp_order=0), _count_flops(computation)
 
 
 def read_signature(text: str) -> Signature:
@@ -98,10 +98,14 @@ def _read_type(type_: ir.Type) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(tuple(tensor.shape), _TYPES[str(tensor.element_type)])
 
 
-def _stablehlo(hlo: bytes) -> str:
+def _count_flops(computation: xla_client.XlaComputation) -> float:
+    client = jax.devices()[0].client
+    return float(_jax.hlo_module_cost_analysis(client, computation.get_hlo_module())["flops"])
+
+
+def _stablehlo(computation: xla_client.XlaComputation) -> str:
     """HLO as the text of a StableHLO module."""
-    with mlir.make_ir_context():
-        text = str(ir.Module.parse(jax.extend.mlir.hlo_to_stablehlo(hlo)))
+    text = _jax.mlir.xla_computation_to_mlir_module(computation)
     # TensorFlow copies what it returns in its place; StableHLO has no copy, and needs none.
     return _COPY.sub(r"stablehlo.reshape \1 : (\3) -> \3", text)
 

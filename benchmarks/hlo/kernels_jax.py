@@ -1,6 +1,7 @@
 """Measures the compiled kernel programs against the same in plain JAX."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -24,25 +25,39 @@ def measure(bundle: Bundle, size: Size) -> list[dict[str, Any]]:
         block = max(1, _BLOCK_NUMBERS // (size.K * size.L))
         reference.write(mixtures_jax.reference(arguments, compared_rows(size), block))
     on_device = [jax.device_put(argument) for argument in arguments]
-    runtime = Runtime(bundle)
-    kernel = runtime.compiled(size.name, {}, *on_device)
-
-    def run_kernel():
-        _, values = runtime.run(size.name, {}, *on_device)
-        return [values[name] for name in _RESULTS]
-
-    plain = jax.jit(mixtures_jax.with_gradients(mixtures_jax.log_prob)).lower(*on_device).compile()
-    ways = {"kernel": (kernel, run_kernel), "plain JAX": (plain, lambda: plain(*on_device))}
+    ways = {
+        "kernel": functools.partial(_kernel, bundle, size, on_device),
+        "plain JAX": functools.partial(_plain, on_device),
+    }
     return [
         {"size": size.name, "way": way}
-        | stopwatch.unless_out_of_memory(
-            functools.partial(_measure, size, compiled, run, reference)
-        )
-        for way, (compiled, run) in ways.items()
+        | stopwatch.unless_out_of_memory(functools.partial(_measure, size, make, reference))
+        for way, make in ways.items()
     ]
 
 
-def _measure(size: Size, compiled: Any, run: Any, reference: Reference) -> dict[str, Any]:
+def _kernel(bundle: Bundle, size: Size, arguments: list[jax.Array]) -> tuple[Any, Callable]:
+    """The compiled program of the bundle, and a function that runs it."""
+    runtime = Runtime(bundle)
+
+    def run():
+        _, values = runtime.run(size.name, {}, *arguments)
+        return [values[name] for name in _RESULTS]
+
+    return runtime.compiled(size.name, {}, *arguments), run
+
+
+def _plain(arguments: list[jax.Array]) -> tuple[Any, Callable]:
+    """The formula in plain JAX, compiled, and a function that runs it."""
+    function = jax.jit(mixtures_jax.with_gradients(mixtures_jax.log_prob))
+    compiled = function.lower(*arguments).compile()
+    return compiled, lambda: compiled(*arguments)
+
+
+def _measure(
+    size: Size, make: Callable[[], tuple[Any, Callable]], reference: Reference
+) -> dict[str, Any]:
+    compiled, run = make()
     times = stopwatch.time_calls(run, jax.block_until_ready)
     share = device.share_of_peak(size.flops, times["in a row ms"] / 1e3)
     return {

@@ -22,7 +22,9 @@ def require_jax(python: str) -> None:
     Raises:
         UserError: it has not.
     """
-    done = subprocess.run([python, "-c", "import flatbuffers, jax"], capture_output=True, check=False)
+    done = subprocess.run(
+        [python, "-c", "import flatbuffers, jax"], capture_output=True, check=False
+    )
     if done.returncode:
         raise UserError(
             f"{python} has no JAX, which converts the programs: {INSTALL}, or name another Python that has "
