@@ -9,14 +9,19 @@ import pytest
 from benchmarks.hlo.package import INSTALL
 
 
-def require_jax_python() -> str:
-    """A Python that has JAX: the one that JAX_PYTHON names, else this one; skips the test without."""
+def require_jax_python(*modules: str) -> str:
+    """A Python that has JAX: the one that JAX_PYTHON names, else this one; skips the test without.
+
+    Args:
+        modules: names of further modules that it must have.
+    """
     python = os.environ.get("JAX_PYTHON", sys.executable)
-    done = subprocess.run(
-        [python, "-c", "import flatbuffers, jax"], capture_output=True, check=False
-    )
+    names = ", ".join(["flatbuffers", "jax", *modules])
+    done = subprocess.run([python, "-c", f"import {names}"], capture_output=True, check=False)
     if done.returncode:
-        pytest.skip(f"{python} has no JAX: {INSTALL}, or name a Python that has it in JAX_PYTHON")
+        pytest.skip(
+            f"{python} lacks one of {names}: {INSTALL}, or name one that has them in JAX_PYTHON"
+        )
     return python
 
 
