@@ -121,7 +121,7 @@ def times(card: Card, precision: str) -> dict[str, Any]:
         cost = step_cost(stage, **SETTINGS[setting])
         least = step_seconds(cost, card, precision, (1.0, 1.0))
         likely = step_seconds(cost, card, precision, LIKELY_SHARES)
-        row[f"{setting} {stage[:5]}"] = f"{1e3 * least:.2g} {1e3 * likely:.2g}"
+        row[f"{setting} {stage}"] = f"{_milliseconds(least)}, {_milliseconds(likely)}"
     return row
 
 
@@ -216,6 +216,13 @@ def dense(inputs: int, outputs: int) -> Layer:
 def mixture_flops(K: int, L: int, N: int) -> float:
     """Operations that the density of N samples and all its gradients take at least."""
     return float(LEAST_MIXTURE_FLOPS * K * L * N)
+
+
+def _milliseconds(seconds: float) -> str:
+    """Milliseconds with two digits that matter."""
+    value = 1e3 * seconds
+    digits = 2 if value < 1 else 1 if value < 10 else 0
+    return f"{value:.{digits}f}"
 
 
 def _taps(length: int, size: int) -> int:
