@@ -46,6 +46,9 @@ setuptools.setup(
             "pygments>=2.18,<3",
         ],
         "gpu": ["tensorflow[and-cuda]>=2.20,<2.22"],
+        # What benchmarks/hlo converts and runs training steps with, and compares them with (docs/gpu.md).
+        "gpu-bench": ["flatbuffers>=25", "jax>=0.10,<0.11", "jaxlib>=0.10,<0.11", "numpy>=2,<3"],
+        "gpu-bench-torch": ["torch>=2.8,<3"],
         "test": [
             "hypothesis>=6.100,<7",
             "mypy>=2.4,<3",

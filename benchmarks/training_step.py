@@ -82,9 +82,16 @@ def measure(names: list[str]) -> list[dict]:
 
 def step(kind: str, stage: str, setting: Any) -> Callable:
     """A function that runs one training step of a kind, as `fit` would."""
-    import keras
-    import numpy as np
     import tensorflow as tf
+
+    model, x = build_model(kind, stage, setting), batch(setting)
+    function = tf.function(model.train_step, jit_compile=kind == "compiled")
+    return lambda: {name: value.numpy() for name, value in function(x).items()}
+
+
+def build_model(kind: str, stage: str, setting: Any) -> Any:
+    """The compiled model of a kind, in a stage of training."""
+    import keras
 
     from tf_sintrovae import networks, priors
     from tf_sintrovae.model import SoftIntroVAE
@@ -107,9 +114,24 @@ def step(kind: str, stage: str, setting: Any) -> Callable:
     )
     model.compile(*[keras.optimizers.Adam(2e-4) for _ in range(3)])
     model.stage = stage
-    x = tf.constant(np.random.default_rng(0).uniform(size=(batch_size, *shape)).astype(np.float32))
-    function = tf.function(model.train_step, jit_compile=kind == "compiled")
-    return lambda: {name: value.numpy() for name, value in function(x).items()}
+    return model
+
+
+def batch(setting: Any) -> Any:
+    """A batch of random examples [B, *shape]."""
+    import numpy as np
+    import tensorflow as tf
+
+    shape, batch_size = setting[:2]
+    return tf.constant(
+        np.random.default_rng(0).uniform(size=(batch_size, *shape)).astype(np.float32)
+    )
+
+
+def describe(setting: Any) -> dict[str, Any]:
+    """The numbers of a setting by name."""
+    names = ("shape", "batch_size", "latent_dim", "num_components", "widths", "weights")
+    return dict(zip(names, setting, strict=True))
 
 
 def _naive_kl(batch_size: int) -> Callable:

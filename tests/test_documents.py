@@ -11,8 +11,10 @@ import tf_sintrovae
 from tests.support.documents import PAGES, ROOT, anchors, links
 
 COMMANDS = ("main", "evaluate", "sample", "report", "reproduce")
-# Of TensorBoard, pip, mount and this project's benchmarks.
-OTHERS = {"logdir", "appetite", "settings"}
+# Of TensorBoard, pip, mount, Slurm's sbatch and srun, and this project's benchmarks.
+OTHERS = {"logdir", "appetite", "nodes", "ntasks", "signal", "requeue", "wait"} | {
+    *("settings", "setting", "step_ms", "check_steps", "only", "platform", "seconds", "tolerance"),
+}
 API = (ROOT / "docs" / "api.md").read_text()
 
 

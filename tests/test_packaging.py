@@ -127,7 +127,7 @@ def test_every_import_is_a_declared_dependency():
     requirements = {
         label.removeprefix(build_targets.REQUIREMENTS).replace("_", "-")
         for target in build_targets.expected_targets().values()
-        if target.package.startswith("tf_sintrovae")
+        if target.package.startswith(("tf_sintrovae", "benchmarks"))
         for label in target.deps
         if label.startswith(build_targets.REQUIREMENTS)
     }

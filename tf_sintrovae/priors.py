@@ -264,8 +264,12 @@ class MixturePrior(Prior):
             self.min_logvar.assign(tf.fill((self.latent_dim,), -np.inf))
             self.max_logvar.assign(tf.fill((self.latent_dim,), np.inf))
         elif not np.isfinite(self.max_logvar.numpy()).any():
-            self.min_logvar.assign(tf.reduce_min(self.logvar.value, axis=0))
-            self.max_logvar.assign(tf.reduce_max(self.logvar.value, axis=0))
+            self.freeze_range()
+
+    def freeze_range(self) -> None:
+        """Takes the present range of each dimension's log-variances as their limits."""
+        self.min_logvar.assign(tf.reduce_min(self.logvar.value, axis=0))
+        self.max_logvar.assign(tf.reduce_max(self.logvar.value, axis=0))
 
 
 class WarmStartedMixturePrior(Prior):

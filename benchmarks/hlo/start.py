@@ -1,0 +1,36 @@
+"""Data set and model at the start of a run."""
+
+import keras
+import tensorflow as tf
+
+from tf_sintrovae import build as project
+from tf_sintrovae.config import Config
+from tf_sintrovae.data import registry
+from tf_sintrovae.data.source import Source
+from tf_sintrovae.data.sources.arrays import ArraySource
+from tf_sintrovae.errors import UserError
+from tf_sintrovae.model import SoftIntroVAE
+
+
+def build(settings: Config) -> tuple[Source, SoftIntroVAE]:
+    """Data set and model, as `tf_sintrovae.training.loop.train` makes them on one device.
+
+    Raises:
+        UserError: the data set is an endless stream, or read from disk as it is needed.
+    """
+    source = registry.load(
+        settings.dataset,
+        settings.data_dir,
+        settings.image_size,
+        settings.seed,
+        settings.max_data_gib,
+    )
+    if not isinstance(source, ArraySource):
+        raise UserError(
+            f"data set {source.name} is not held in memory, and cannot travel: give one of images, that fits "
+            "--max_data_gib"
+        )
+    keras.utils.set_random_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return source, project.build_model(settings, source)
