@@ -118,6 +118,15 @@ def test_streamed_form_matches_tfp(monkeypatch):
             np.testing.assert_array_equal(a[:3], 0)
 
 
+def test_no_samples():
+    _, *parameters = problems.random_problem(np.random.default_rng(0))
+    tensors = problems.as_tensors((np.zeros((0, 3)), *parameters), tf.float32)
+    log_prob = functools.partial(mixture.log_prob, platform="gpu")
+    grad_z, *others = problems.gradients(log_prob, tensors, 1.0)
+    assert log_prob(*tensors).shape == (0,) and grad_z.shape == (0, 3)
+    assert all(np.all(gradient == 0) for gradient in others)
+
+
 def test_float64_stays_float64():
     problem = problems.random_problem(np.random.default_rng(0), L=2)
     tensors = problems.as_tensors(problem, tf.float64)
