@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tests.support.cases import Case, data
 from tests.support.made_runs import make_run
+from tests.support.runs import assert_same_state, final_state, final_step, trained
 from tf_sintrovae.data.sources.arrays import ArraySource, held_out
 from tf_sintrovae.training import live_report, run_record
 from tf_sintrovae.training.live_report import LiveReport, Reporter
@@ -171,3 +172,29 @@ def test_snapshots_show_a_model_in_training(tmp_path, prior):
     assert use["num_components"] == model.prior.num_components
     assert sum(use["weights"]) == pytest.approx(1.0, abs=1e-3)
     assert sum(use["responsibilities"]) == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_reports_after_every_step_change_nothing_in_training(tmp_path, monkeypatch):
+    """Of images, whose batch norm would keep statistics if it were asked in training mode."""
+    trained(tmp_path / "without")
+    monkeypatch.setattr(Reporter, "is_due", lambda self: True)
+    write = Counting(live_report.write_report)
+    monkeypatch.setattr(live_report, "write_report", write)
+    trained(tmp_path / "with")
+    assert write.count == final_step(tmp_path / "with") == 18
+    assert_same_state(tmp_path / "with", final_state(tmp_path / "without"))
+    names = {path.name for path in (tmp_path / "with" / "snapshots").iterdir()}
+    assert names == {"samples.png", "reconstructions.png"}
+
+
+class Counting:
+    """A function that counts its calls."""
+
+    def __init__(self, function):
+        self._function = function
+        self.count = 0
+
+    def __call__(self, *arguments):
+        self.count += 1
+        return self._function(*arguments)
