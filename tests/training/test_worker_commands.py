@@ -75,6 +75,7 @@ def test_settings_that_replicas_cannot_have_are_one_line_each(tmp_path):
     for flag, part in (
         ("--batch_size=15", "batch_size=15 cannot be shared by 2 replicas"),
         ("--clip_norm=1", "clip_norm=1.0 does not work over 2 replicas"),
+        ("--steps_per_execution=2", "steps_per_execution=2 does not work over 2 workers"),
         ("--jit_compile=true", "jit_compile=true does not work over 2 replicas"),
     ):
         for done in run_two(tmp_path, [flag], [flag]):
