@@ -8,7 +8,10 @@ import pytest
 from tests.support.runs import assert_one_clear_line, command, main_arguments
 from tests.support.workers import free_ports, run_workers
 
-RUN = ("--dataset=8gaussians", "--widths=8,8", "--batch_size=16", "--epochs=1", "--vae_epochs=1")
+RUN = (
+    *("--dataset=8gaussians", "--widths=8,8", "--batch_size=16", "--num_mc_samples=2"),
+    *("--epochs=1", "--vae_epochs=1", "--mixture_warmup_epochs=0", "--steps_per_epoch=2"),
+)
 
 
 def test_a_wrong_tf_config_is_answered_before_tensorflow_is_imported(tmp_path):

@@ -64,7 +64,7 @@ def check_replicas(config: Config, strategy: tf.distribute.Strategy) -> None:
     count = workers.Workers(strategy).count
     if config.steps_per_execution > 1 and count > 1:  # TensorFlow fails to run such a loop
         raise UserError(
-            f"steps_per_execution={config.steps_per_execution} does not work over {count} workers: leave it at 1"
+            f"steps_per_execution={config.steps_per_execution} does not work over {count} workers: give 1"
         )
 
 
