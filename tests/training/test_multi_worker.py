@@ -181,12 +181,6 @@ def test_the_chief_exports_and_measures_after_the_others_have_ended(tmp_path):
 
 
 @pytest.mark.slow
-def test_several_steps_in_one_call_end_in_the_same_bits(straight, tmp_path):
-    finish(tmp_path / "run", "--steps_per_execution=3")
-    assert_same_state(tmp_path / "run", final_state(straight))
-
-
-@pytest.mark.slow
 def test_a_divergence_is_told_by_both(tmp_path):
     """A rate that throws the weights off before there is a checkpoint to go back to."""
     more = (f"--workdir={tmp_path / 'run'}", "--learning_rate=1e30")

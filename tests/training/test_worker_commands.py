@@ -8,7 +8,10 @@ import pytest
 from tests.support.runs import assert_one_clear_line, command, main_arguments
 from tests.support.workers import free_ports, run_workers
 
-RUN = ("--dataset=8gaussians", "--widths=8,8", "--batch_size=16", "--epochs=1", "--vae_epochs=1")
+RUN = (
+    *("--dataset=8gaussians", "--widths=8,8", "--batch_size=16", "--num_mc_samples=2"),
+    *("--epochs=1", "--vae_epochs=1", "--mixture_warmup_epochs=0", "--steps_per_epoch=2"),
+)
 
 
 def test_a_wrong_tf_config_is_answered_before_tensorflow_is_imported(tmp_path):
@@ -75,6 +78,7 @@ def test_settings_that_replicas_cannot_have_are_one_line_each(tmp_path):
     for flag, part in (
         ("--batch_size=15", "batch_size=15 cannot be shared by 2 replicas"),
         ("--clip_norm=1", "clip_norm=1.0 does not work over 2 replicas"),
+        ("--steps_per_execution=2", "steps_per_execution=2 does not work over 2 workers"),
         ("--jit_compile=true", "jit_compile=true does not work over 2 replicas"),
     ):
         for done in run_two(tmp_path, [flag], [flag]):

@@ -56,7 +56,8 @@ def check_replicas(config: Config, strategy: tf.distribute.Strategy) -> None:
     """Refuses settings that do not suit several replicas.
 
     Raises:
-        UserError: a batch size that they cannot share, or clipped gradients.
+        UserError: a batch size that they cannot share, clipped gradients, or several steps in one call over
+            several workers.
     """
     replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:
@@ -69,6 +70,11 @@ def check_replicas(config: Config, strategy: tf.distribute.Strategy) -> None:
         raise UserError(
             f"clip_norm={config.clip_norm} does not work over {replicas} replicas: leave it out, or train "
             "on one device with strategy=single"
+        )
+    count = workers.Workers(strategy).count
+    if config.steps_per_execution > 1 and count > 1:  # TensorFlow fails to run such a loop
+        raise UserError(
+            f"steps_per_execution={config.steps_per_execution} does not work over {count} workers: give 1"
         )
 
 
