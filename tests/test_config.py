@@ -32,9 +32,10 @@ def test_flags_default_to_the_dataclass():
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.flags")), ids=lambda p: p.stem)
 def test_every_flag_file_is_valid_and_named_after_its_data(path):
     settings = parse(f"--flagfile={path}")
-    name = "fashion_mnist" if path.stem == "fmnist" else path.stem
+    data, small = path.stem.removesuffix("_small"), path.stem.endswith("_small")
+    name = "fashion_mnist" if data == "fmnist" else data
     assert settings.dataset == name
-    assert settings.workdir == f"runs/{name}"
+    assert settings.workdir == f"runs/{path.stem if small else name}"
     assert path.read_text().startswith("#")
 
 

@@ -14,13 +14,15 @@ CUT = (
     *("--num_mc_samples=2", "--num_components=4"),
 )
 # As many halvings as the preset's networks have, few channels; the dense networks are quick as they are.
-WIDTHS = {"digits": "4,4", "mnist": "4,4", "fmnist": "4,4", "cifar10": "4,4,4", "patches": "4,4,4"}
+WIDTHS = dict.fromkeys(("digits", "mnist", "fmnist", "fmnist_small"), "4,4") | dict.fromkeys(
+    ("cifar10", "patches"), "4,4,4"
+)
 QUICK = ("digits", "rings")  # of images and of the plane, in the fast suite
 
 
 def write_data(preset: str, folder) -> None:
     """Files of the preset's data set, small ones, where it does not bring its own."""
-    if preset in ("mnist", "fmnist"):
+    if preset in ("mnist", "fmnist", "fmnist_small"):
         samples.write_idx(folder, num_train=400, num_test=100)
     if preset == "cifar10":
         samples.write_cifar_binary(folder, batch_size=80)

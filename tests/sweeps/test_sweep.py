@@ -25,7 +25,7 @@ COUNTS = {
     "2d_ablation_tuned_small": {4: 1},
     "2d_small": {12: 2},
     "mnist_small": {4: 1},
-    "fmnist_small": {4: 1},
+    "fmnist_small": {5: 1},
     "cifar10_small": {4: 1},
     "digits_small": {25: 1},
 }
