@@ -129,7 +129,7 @@ def test_operations_are_as_counted(exported):
     """XLA's count has the prior besides, which is much beside such small networks, noise and batch norm."""
     programs = Bundle(exported).meta["programs"]
     counted = cost.step_cost("introspective", **cost.SETTINGS["digits"])
-    assert 0.5 < counted.flops / programs["introspective"]["flops"] < 1
+    assert 0.7 < counted.flops / programs["introspective"]["flops"] < 1
 
 
 def test_all_is_measured_by_one_command(python, exported, tmp_path, monkeypatch):
