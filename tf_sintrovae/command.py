@@ -7,13 +7,13 @@ import signal
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import absl.logging
 from absl import app, flags
 
 from tf_sintrovae import files, flag_files
-from tf_sintrovae.errors import UserError
+from tf_sintrovae.errors import LostWorkerError, UserError
 
 INCOMPLETE_EXIT_CODE = 3  # what was asked for is there, but for metrics or figures that failed
 INTERRUPTED = 130  # by Ctrl-C, as a shell reports it, or by SIGTERM
@@ -48,6 +48,8 @@ def run(
             signal.signal(signal.SIGTERM, _interrupt)
             with files.full_disk_errors("output"), _memory_errors(), _muted_stdout(is_quiet()):
                 main(*operands)
+        except LostWorkerError as error:
+            _end_at_once(_report(error))
         except UserError as error:
             sys.exit(_report(error))
         except KeyboardInterrupt:  # outside training, which saves and ends by itself
@@ -166,6 +168,13 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
         return flags.FLAGS([argv[0], *flag_files.expand(argv[1:])])
     except (flags.Error, UserError) as error:
         sys.exit(_report(error))
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """Ends the process without Python's own end, at which what TensorFlow still holds would complain."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _report(error: Exception, code: int = 2) -> int:

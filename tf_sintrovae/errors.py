@@ -10,3 +10,7 @@ class UserError(Exception):
 
     def __init__(self, message: str):
         super().__init__(" ".join(str(message).splitlines()))  # names of files may hold line ends
+
+
+class LostWorkerError(UserError):
+    """Another worker of a run over several machines has ended, or cannot be reached."""

@@ -10,11 +10,15 @@ computed on this CPU of the first steps. docs/gpu.md tells more.
 
 import json
 import pathlib
+import typing
 
 from absl import flags
 
 from tf_sintrovae import command, config
 from tf_sintrovae.errors import UserError
+
+if typing.TYPE_CHECKING:  # it imports TensorFlow
+    from tf_sintrovae.kernels.platforms import Platform
 
 # Settings that are no part of the programs, with the only values that the runner knows.
 NOT_EXPORTED = {
@@ -24,28 +28,44 @@ NOT_EXPORTED = {
     "on_nonfinite": "stop",
 }
 
-_OUTPUT = flags.DEFINE_string("output", None, "folder to write", required=True)
-_PLATFORM = flags.DEFINE_enum("platform", "gpu", ("gpu", "cpu"), "device that the kernels are for")
-_CHECK_STEPS = flags.DEFINE_integer(
-    "check_steps",
-    1,
-    "steps of each stage that TensorFlow takes for the numbers to expect; all but the first add a state",
-    1,
-)
-_JAX_PYTHON = flags.DEFINE_string("jax_python", None, "a Python that has JAX; this one by default")
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of this command, beside those of a run.
+
+    Args:
+        values: flags to add to.
+    """
+    flags.DEFINE_string("output", None, "folder to write", required=True, flag_values=values)
+    flags.DEFINE_enum(
+        "platform", "gpu", ("gpu", "cpu"), "device that the kernels are for", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "check_steps",
+        1,
+        "steps of each stage that TensorFlow takes for the numbers to expect; all but the first add a state",
+        1,
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "jax_python", None, "a Python that has JAX; this one by default", flag_values=values
+    )
 
 
-def main() -> None:
-    """Exports the run that the flags describe."""
-    settings = config.from_flags()
+def main(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Exports the run that the flags describe.
+
+    Args:
+        values: parsed flags.
+    """
+    settings = config.from_flags(values)
     check_settings(settings)
     command.quieten_tensorflow()
     command.import_tensorflow()
     from benchmarks.hlo import package
 
-    python = _JAX_PYTHON.value or package.default_python()
+    python = values.jax_python or package.default_python()
     package.require_jax(python)
-    export(settings, pathlib.Path(_OUTPUT.value), _PLATFORM.value, _CHECK_STEPS.value, python)
+    export(settings, pathlib.Path(values.output), values.platform, values.check_steps, python)
 
 
 def check_settings(settings: config.Config) -> None:
@@ -61,7 +81,7 @@ def check_settings(settings: config.Config) -> None:
 
 
 def export(
-    settings: config.Config, root: pathlib.Path, platform: str, check_steps: int, python: str
+    settings: config.Config, root: pathlib.Path, platform: "Platform", check_steps: int, python: str
 ) -> None:
     """Writes the export of a run.
 
@@ -75,16 +95,8 @@ def export(
     Raises:
         UserError: the data set is an endless stream, or read from disk as it is needed.
     """
-    from benchmarks.hlo import (
-        arrays,
-        bundle,
-        expected,
-        package,
-        platforms,
-        stages,
-        start,
-        variables,
-    )
+    from benchmarks.hlo import arrays, bundle, expected, package, stages, start, variables
+    from tf_sintrovae.kernels import platforms
 
     source, model = start.build(settings)
     package.open_folder(root)
@@ -94,7 +106,7 @@ def export(
     arrays.write_arrays(root / "state.npz", initial, compress=True)
     batches = source.train_batches(settings.batch_size, settings.seed).take(check_steps)
     recorder = expected.Recorder(model, named, [x for x, _ in batches])
-    with platforms.traced_for(platform):
+    with platforms.use_platform(platform):
         traced = stages.trace_stages(model, stages.schedule(settings, source), recorder)
     arrays.write_arrays(root / "expected.npz", recorder.values, compress=True)
     for event, state in recorder.states.items():
@@ -113,5 +125,6 @@ def export(
 
 if __name__ == "__main__":
     config.define_flags()
+    define_flags()
     flags.adopt_module_key_flags(config)  # so that --help lists them
     command.run(main)

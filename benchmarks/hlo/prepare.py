@@ -9,11 +9,15 @@ Needs TensorFlow, and JAX to convert the programs; FOLDER needs JAX and NumPy, a
 
 import argparse
 import pathlib
+import typing
 from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import training_step
 from benchmarks.hlo.kernel_cases import NAMES, SIZES, Size, parse_size, problem
+
+if typing.TYPE_CHECKING:  # it imports TensorFlow
+    from tf_sintrovae.kernels.platforms import Platform
 
 KINDS = {"mixture": "project", "naive": "naive"}  # of steps, and what tables call them
 
@@ -42,12 +46,15 @@ def main() -> None:
     package.copy_code(options.output)
 
 
-def prepare_kernels(root: pathlib.Path, sizes: Sequence[Size], platform: str, python: str) -> None:
+def prepare_kernels(
+    root: pathlib.Path, sizes: Sequence[Size], platform: "Platform", python: str
+) -> None:
     """Writes the programs of the mixture's density and all its gradients, one a size."""
     import tensorflow as tf
 
     from benchmarks import kernels
-    from benchmarks.hlo import package, platforms, programs
+    from benchmarks.hlo import package, programs
+    from tf_sintrovae.kernels import platforms
 
     package.open_folder(root)
     function = kernels.value_and_gradients(kernels.kernel_log_prob())
@@ -61,15 +68,16 @@ def prepare_kernels(root: pathlib.Path, sizes: Sequence[Size], platform: str, py
     for size in sizes:
         specs = [tf.TensorSpec(value.shape, value.dtype) for value in problem(size)]
         arguments = dict(zip(NAMES, specs, strict=True))
-        with platforms.traced_for(platform):
+        with platforms.use_platform(platform):
             traced[size.name] = programs.trace(named, arguments, {})
-    meta = {"kind": "kernels", "platform": platform, "variables": []}
+    meta: dict[str, Any] = {"kind": "kernels", "platform": platform, "variables": []}
     package.close_folder(root, meta, traced, python)
 
 
-def prepare_steps(root: pathlib.Path, setting: Any, platform: str, python: str) -> None:
+def prepare_steps(root: pathlib.Path, setting: Any, platform: "Platform", python: str) -> None:
     """Writes the steps of a setting of `benchmarks.training_step`, as they are and written naively."""
-    from benchmarks.hlo import arrays, package, platforms, programs, variables
+    from benchmarks.hlo import arrays, package, programs, variables
+    from tf_sintrovae.kernels import platforms
 
     package.open_folder(root)
     traced, ways = {}, {}
@@ -79,7 +87,7 @@ def prepare_steps(root: pathlib.Path, setting: Any, platform: str, python: str) 
             model = training_step.build_model(kind, stage, setting)
             named = variables.named_variables(model)
             name = f"{kind}_{stage}"
-            with platforms.traced_for(platform):
+            with platforms.use_platform(platform):
                 traced[name] = programs.trace(_step_of(model), {"x": x}, named)
             ways[name] = (stage, way)
     arrays.write_arrays(root / "state.npz", variables.values_of(named), compress=True)

@@ -1,7 +1,6 @@
 """Data set and model at the start of a run."""
 
 import keras
-import tensorflow as tf
 
 from tf_sintrovae import build as project
 from tf_sintrovae.config import Config
@@ -10,6 +9,7 @@ from tf_sintrovae.data.source import Source
 from tf_sintrovae.data.sources.arrays import ArraySource
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.training import strategy
 
 
 def build(settings: Config) -> tuple[Source, SoftIntroVAE]:
@@ -31,6 +31,5 @@ def build(settings: Config) -> tuple[Source, SoftIntroVAE]:
             "--max_data_gib"
         )
     keras.utils.set_random_seed(settings.seed)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
+    strategy.set_up_runtime(settings)
     return source, project.build_model(settings, source)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tensorflow.python.eager import context  # the only way to the time limits
 
-from tf_sintrovae.errors import UserError
+from tf_sintrovae.errors import LostWorkerError, UserError
 from tf_sintrovae.training import rendezvous
 from tf_sintrovae.training.cluster import Cluster
 
@@ -48,13 +48,13 @@ def make_strategy(cluster: Cluster, join_seconds: float) -> tf.distribute.Strate
 
 @contextlib.contextmanager
 def lost_worker_errors(cluster: Cluster) -> Iterator[None]:
-    """Turns what TensorFlow raises when another worker is gone into a UserError."""
+    """Turns what TensorFlow raises when another worker is gone into a LostWorkerError."""
     try:
         yield
     except tf.errors.OpError as error:
         if not isinstance(error, _LOST) and _ABORTED not in str(error):
             raise
-        raise UserError(
+        raise LostWorkerError(
             f"worker {cluster.index} of {len(cluster.addresses)} has lost another one, which ended or cannot "
             "be reached: give all workers the same commands again, to continue from the last checkpoint"
         ) from error
