@@ -64,6 +64,7 @@ def assert_gradients_of_one_process(folder, names):
         print(f"\n{name}: {worst:.1e}")
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_gradients_of_one_process(tmp_path):
     """In the stage with all players, on the same global batch and noise, regulariser on."""
     assert_gradients_of_one_process(tmp_path, ["points-mixture:introspective"])
@@ -99,6 +100,7 @@ def assert_lost(ended):
     assert ended.stderr.count("\n") == 1, ended.stderr
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_and_the_other_ends_with_one_line(tmp_path):
     """In the first stage; the checkpoint of before is kept."""
     workers = start_two(tmp_path / "run", "--epochs=2000", "--vae_epochs=2000")
