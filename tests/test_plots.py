@@ -10,6 +10,7 @@ from tf_sintrovae import drawing, interpolations, plots
 from tf_sintrovae.data import registry
 from tf_sintrovae.data.ranges import square
 from tf_sintrovae.data.sources.arrays import ArraySource, held_out
+from tf_sintrovae.generation import gallery
 
 
 def flat(value, count=1):
@@ -176,7 +177,7 @@ def test_components_are_ellipses_of_two_standard_deviations():
 
 def test_lines_between_latent_vectors_by_hand():
     starts, ends = np.float32([[0.0, 1.0], [2.0, 2.0]]), np.float32([[4.0, 1.0], [2.0, 0.0]])
-    points = interpolations.between(starts, ends, 3)
+    points = gallery.between(starts, ends, 3)
     expected = [[[0, 1], [2, 1], [4, 1]], [[2, 2], [2, 1], [2, 0]]]
     np.testing.assert_array_equal(points, np.float32(expected))
 

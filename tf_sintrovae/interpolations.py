@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.drawing import grid, image_figure, ways
+from tf_sintrovae.generation.gallery import between
 from tf_sintrovae.views import View
 
 _ROWS = 8
@@ -43,12 +44,6 @@ def draw_interpolations(signatures: Mapping, source: Source, seed: int) -> dict[
         for name, ends in pairs.items()
         if len(ends[0])
     }
-
-
-def between(starts: np.ndarray, ends: np.ndarray, steps: int) -> np.ndarray:
-    """Points [N, steps, L] on the straight lines from `starts` [N, L] to `ends` [N, L], both included."""
-    share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]  # [steps, 1]
-    return (1.0 - share) * starts[:, None] + share * ends[:, None]
 
 
 def _steps(source: Source) -> int:

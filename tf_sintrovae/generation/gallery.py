@@ -153,10 +153,15 @@ def component_interpolations(signatures: Mapping, components: Sequence[int], ste
     return _interpolated(signatures, loc[list(components)], ends, steps)
 
 
+def between(starts: np.ndarray, ends: np.ndarray, steps: int) -> np.ndarray:
+    """Points [N, steps, L] on the straight lines from `starts` [N, L] to `ends` [N, L], both included."""
+    share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]  # [steps, 1]
+    return (1.0 - share) * starts[:, None] + share * ends[:, None]
+
+
 def _interpolated(signatures: Mapping, z: np.ndarray, ends: Sequence[str], steps: int) -> Gallery:
     """Rows of `steps` decoded points [*, L] between each of `z` [N, L] and the next."""
-    share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None]  # [S, 1]
-    rows = [(1.0 - share) * start + share * end for start, end in itertools.pairwise(z)]
+    rows = between(z[:-1], z[1:], steps)
     names = [
         f"{start}_to_{end}_{i:03}" for start, end in itertools.pairwise(ends) for i in range(steps)
     ]
