@@ -9,6 +9,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["XDG_DATA_DIRS"] = "/nonexistent"
 
 
+import pytest
 import tensorflow as tf
 
 
@@ -16,3 +17,9 @@ def pytest_configure():
     """Makes two logical CPUs, for the tests of replicas; they must exist before any device is used."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(autouse=True)
+def global_seed():
+    """TensorFlow's global seed as commands have it by default, whatever the test before has set."""
+    tf.random.set_seed(0)

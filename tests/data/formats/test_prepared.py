@@ -203,6 +203,10 @@ def test_streams_shuffle_resume_and_shard(stream):
             np.testing.assert_array_equal(ours[1], theirs[1])
     shards = [take(1, start_step=4, num_shards=2, shard=i)[0][0] for i in range(2)]
     np.testing.assert_array_equal(np.concatenate(shards), whole[4][0])
+    for global_seed in (0, 5):
+        tf.random.set_seed(global_seed)
+        for ours, theirs in zip(take(4), whole, strict=False):
+            np.testing.assert_array_equal(ours[0], theirs[0])
 
 
 def test_a_streams_fingerprint_is_of_its_stored_examples(stream, data_dir):

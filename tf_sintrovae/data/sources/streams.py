@@ -110,6 +110,9 @@ class StreamSource(Source):
         train, mine = self._splits["train"], pipelines.shard_rows(batch_size, num_shards, shard)
 
         def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+            # This function's graph alone: the order is of `seed` and epoch, whatever TensorFlow's global
+            # seed, and with a global seed of 0 `shuffle` takes no tensor for its own.
+            tf.random.set_seed(1)
             mixed = tf.random.stateless_uniform(
                 [], [seed, epoch], minval=None, maxval=None, dtype=tf.int64, alg="philox"
             )
