@@ -7,6 +7,7 @@ tables and figures lie in --folder. The same command continues where it was stop
 several machines that share the folder.
 """
 
+import dataclasses
 import functools
 import pathlib
 import re
@@ -20,6 +21,7 @@ from tf_sintrovae.files import full_disk_errors
 from tf_sintrovae.sweeps import outcome, resources, runner, sweep, tuning
 from tf_sintrovae.sweeps.folder import SweepFolder
 from tf_sintrovae.sweeps.job import Job
+from tf_sintrovae.sweeps.rows import read_csv
 from tf_sintrovae.sweeps.sweep import Sweep
 
 
@@ -36,6 +38,11 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("shard", "1/1", "i/n: only every n-th run, from the i-th on")
     flags.DEFINE_string("data_dir", None, "folder with the data set's files (docs/data.md)")
+    flags.DEFINE_string(
+        "rows",
+        None,
+        "table.csv of runs done elsewhere: they are not repeated, and count in the tables",
+    )
     flags.DEFINE_bool("list", False, "list the runs and how they stand, and run nothing")
     flags.DEFINE_bool(
         "tables_only", False, "make the tables of the runs there are, and run nothing"
@@ -56,7 +63,8 @@ def main(table: str) -> None:
     parent = pathlib.Path(values.folder).expanduser()
     chosen = read_tuned(table, parent)
     jobs = take_shard(chosen.jobs, values.shard)
-    folder = _folder(parent, chosen)
+    elsewhere = read_csv(pathlib.Path(values.rows).expanduser()) if values.rows else {}
+    folder = dataclasses.replace(_folder(parent, chosen), elsewhere=elsewhere)
     if values.list:
         print("\n".join(_listed(job, folder) for job in jobs))
         return

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.fake_jobs import finished, make_sweep
+from tf_sintrovae.errors import UserError
 from tf_sintrovae.sweeps import outcome, rows, summary, tables
 from tf_sintrovae.sweeps.estimates import Estimate, estimate, paired_difference
 from tf_sintrovae.sweeps.folder import Record, SweepFolder
@@ -147,6 +148,51 @@ def test_rows_are_tidy_and_the_csv_holds_them(tmp_path):
     }
     assert (read[1]["status"], read[1]["error"]) == ("incomplete", "iwae: it failed, twice")
     assert (read[2]["status"], read[2]["error"]) == ("failed", "error: no")
+
+
+def test_rows_from_elsewhere_count_where_nothing_was_done_here(tmp_path):
+    """The table of one folder, carried to another: its runs are done there, and written with the others."""
+    first, second = SweepFolder(tmp_path / "first", "last"), tmp_path / "second"
+    versions = {"tensorflow": "2.20"}
+    for job, score in ((SWEEP.jobs[0], 1e-7), (SWEEP.jobs[1], 2.5)):
+        finished(first, job, step=7, metrics={"score": score, "nats": -3}, versions=versions)
+    first.write_record(SWEEP.jobs[1], Record(["--other"], 0, "done", 1.0, 1.0))
+    outcome.write_outcome(SWEEP, first)
+    kept = rows.read_csv(first.root / "table.csv")
+    assert list(kept) == ["a-seed0"]
+
+    folder = SweepFolder(second, "last", kept)
+    assert [folder.is_finished(job) for job in SWEEP.jobs] == [True] + 5 * [False]
+    finished(folder, SWEEP.jobs[2], step=8, metrics={"score": 4.0, "nats": -4}, versions=versions)
+    outcome.write_outcome(SWEEP, folder)
+    both = (second / "table.csv").read_text().splitlines()
+    assert both[:2] == (first.root / "table.csv").read_text().splitlines()
+    assert [row["score"] for row in rows.collect_rows(SWEEP, folder)] == [1e-7, 4.0]
+
+    finished(folder, SWEEP.jobs[0], step=9, metrics={"score": 5.0}, versions=versions)
+    assert [row["score"] for row in rows.collect_rows(SWEEP, folder)] == [5.0, 4.0]
+    other = {name: row | {"arguments": "--preset=mnist"} for name, row in kept.items()}
+    failed = {name: row | {"status": "failed"} for name, row in kept.items()}
+    best = SweepFolder(tmp_path / "third", "best", kept)
+    for each in (
+        SweepFolder(tmp_path / "third", "last", other),
+        SweepFolder(tmp_path / "third", "last", failed),
+        best,
+    ):
+        assert not each.is_finished(SWEEP.jobs[0])
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [(None, "cannot be read"), ("a,b\n1,2\n", "no table of runs"), ("\xff", "cannot be read")],
+)
+def test_what_is_no_table_is_named(content, part, tmp_path):
+    path = tmp_path / "table.csv"
+    if content is not None:
+        path.write_text(content, encoding="latin-1")
+    with pytest.raises(UserError, match=part) as caught:
+        rows.read_csv(path)
+    assert str(path) in str(caught.value)
 
 
 def test_the_best_checkpoint_has_results_of_its_own(tmp_path):

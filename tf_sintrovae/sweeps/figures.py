@@ -115,7 +115,7 @@ def _pictures(
     for job in _jobs_of(sweep, title):
         file = folder.run(job) / "figures" / f"{picture}.png"
         label = row_label(sweep, job.factors)
-        if label not in found and file.exists() and folder.is_finished(job):
+        if label not in found and file.exists() and folder.is_finished_here(job):
             found[label] = file
     return found
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from tf_sintrovae.files import write_atomically
@@ -13,6 +14,8 @@ DONE = (0, 3)
 STOPPED = 130  # by Ctrl-C or SIGTERM: to be continued
 # Settings that say where a run is, and not what it is.
 _OF_THE_MACHINE = {"workdir", "data_dir"}
+
+Row = dict[str, Any]  # of a table: what is known of a run, by column
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +46,12 @@ class SweepFolder:
     Attributes:
         root: the folder.
         checkpoint: which model of a run is compared, `last` or `best`.
+        elsewhere: rows of runs done in other folders, by job.
     """
 
     root: pathlib.Path
     checkpoint: str
+    elsewhere: Mapping[str, Row] = dataclasses.field(default_factory=dict)
 
     @property
     def claims(self) -> pathlib.Path:
@@ -86,8 +91,19 @@ class SweepFolder:
         is_complete = isinstance(content.get("metrics"), dict) and not content.get("partial")
         return content if is_complete else None
 
+    def row_from_elsewhere(self, job: Job) -> Row | None:
+        """The row of a job that was done in another folder with the same settings."""
+        row = self.elsewhere.get(job.name, {})
+        done = row.get("status") in ("finished", "incomplete")
+        same = row.get("arguments") == " ".join(job.arguments)
+        return row if done and same and row.get("checkpoint") == self.checkpoint else None
+
     def is_finished(self, job: Job) -> bool:
-        """Whether a job was done with these settings, to its results."""
+        """Whether a job was done with these settings, to its results, here or elsewhere."""
+        return self.row_from_elsewhere(job) is not None or self.is_finished_here(job)
+
+    def is_finished_here(self, job: Job) -> bool:
+        """Whether a job was done with these settings, to its results, in this folder."""
         if self.results(job) is None:
             return False
         record = self.record(job)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tf_sintrovae.files import write_atomically
 from tf_sintrovae.sweeps import figures, tables
 from tf_sintrovae.sweeps.claim import turn
-from tf_sintrovae.sweeps.folder import SweepFolder
-from tf_sintrovae.sweeps.rows import Row, collect_rows, write_csv
+from tf_sintrovae.sweeps.folder import Row, SweepFolder
+from tf_sintrovae.sweeps.rows import collect_rows, write_csv
 from tf_sintrovae.sweeps.summary import Table, collect_values, summarise
 from tf_sintrovae.sweeps.sweep import Sweep
 

@@ -6,12 +6,14 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import write_atomically
-from tf_sintrovae.sweeps.folder import Record, SweepFolder
+from tf_sintrovae.sweeps.folder import Record, Row, SweepFolder
 from tf_sintrovae.sweeps.job import Job
 from tf_sintrovae.sweeps.sweep import Sweep
 
-Row = dict[str, Any]
+# Columns that hold texts, whatever they look like.
+_TEXTS = ("job", "status", "checkpoint", "arguments", "error")
 
 
 def collect_rows(sweep: Sweep, folder: SweepFolder) -> list[Row]:
@@ -35,14 +37,46 @@ def write_csv(rows: Sequence[Row], path: pathlib.Path) -> None:
     write_atomically(path, text.getvalue())
 
 
+def read_csv(path: pathlib.Path) -> dict[str, Row]:
+    """Reads rows as `write_csv` has written them, by job.
+
+    Raises:
+        UserError: a file that cannot be read, or that is no table of runs.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"rows={path} cannot be read: {error}") from error
+    if not all({"job", "status", "arguments"} <= line.keys() for line in lines):
+        raise UserError(
+            f"rows={path} is no table of runs: expected the table.csv that a sweep has written"
+        )
+    return {line["job"]: {n: _value(n, t) for n, t in line.items() if n} for line in lines}
+
+
+def _value(column: str, text: str) -> Any:
+    """What a cell holds: a number where it can be one, and None where it is empty."""
+    if not text:
+        return None
+    if column in _TEXTS or column.startswith("version/"):
+        return text
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def _row(job: Job, folder: SweepFolder) -> Row | None:
     record, failure = folder.record(job), folder.failure(job)
     start = {"job": job.name, **job.factors, **job.tuned, "seed": job.seed}
     start["arguments"] = " ".join(job.arguments)
     if failure is not None:
         return start | {"status": "failed", "seconds": failure.seconds, "error": failure.last_line}
-    if not folder.is_finished(job):
-        return None
+    if not folder.is_finished_here(job):
+        return folder.row_from_elsewhere(job)
     return start | _result_columns(folder.results(job) or {}, record, folder.checkpoint)
 
 

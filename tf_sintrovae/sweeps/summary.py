@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from tf_sintrovae.sweeps.estimates import Estimate, estimate, paired_difference
-from tf_sintrovae.sweeps.rows import Row
+from tf_sintrovae.sweeps.folder import Row
 from tf_sintrovae.sweeps.sweep import Sweep, row_label, table_label
 
 Values = dict[str, dict[str, dict[int, float]]]  # by row, metric and seed
