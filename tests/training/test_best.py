@@ -16,8 +16,9 @@ from tests.support.runs import (
     signal_at,
     trained,
 )
+from tf_sintrovae.data import registry
 from tf_sintrovae.errors import UserError
-from tf_sintrovae.training import callbacks, history
+from tf_sintrovae.training import callbacks, history, loop
 from tf_sintrovae.training.best import BestCheckpoint
 
 BEST = PLANE | {"best_metric": "jsd_nats", "export": True, "eval_epochs": 1}
@@ -64,6 +65,23 @@ def test_the_least_value_is_kept_with_the_model_that_had_it_and_training_is_not_
     assert {path.name.split(".")[0] for path in (tmp_path / "best").glob("ckpt*")} == {"ckpt-12"}
     rows = history.read_history(tmp_path / "history.jsonl")
     assert [row["jsd_nats"] for row in rows] == list(script.values)
+
+
+def test_over_two_replicas_the_same_is_measured_kept_and_validated(tmp_path):
+    """Validation beside it gives what one device gives for the last weights."""
+    script = Script(5.0, 4.0, 3.0, 1.0, 2.0, 1.0)
+    trained(tmp_path, script, **BEST, validation=True, strategy="mirrored")
+    assert (read_best(tmp_path)["value"], read_best(tmp_path)["epoch"]) == (1.0, 4)
+    last = history.read_history(tmp_path / "history.jsonl")[-1]
+
+    alone = trained(tmp_path, Script(), **BEST, strategy="single")
+    checkpoint = BestCheckpoint(alone, tmp_path / "best")
+    with checkpoint.restored(checkpoint.read("jsd_nats")):
+        np.testing.assert_array_equal(alone.decoder.get_weights()[0], script.seen[4])
+    batches = loop.validation_batches(registry.load("8gaussians"), BEST["batch_size"])
+    again = alone.evaluate(batches, return_dict=True, verbose=0)
+    for name in ("loss", "rec", "kl"):
+        assert last[f"val_{name}"] == pytest.approx(float(again[name]), rel=1e-5)
 
 
 def test_the_best_of_the_vamp_prior_is_restored_as_one(tmp_path):
