@@ -43,9 +43,12 @@ def test_a_run_of_other_sizes_or_none_at_all_is_one_clear_error(first, tmp_path)
         trained(tmp_path / "b", **PLANE, init_from=str(tmp_path / "nowhere"))
 
 
-def test_validation_is_the_vae_loss_on_the_test_split_and_leaves_training_as_it_is(first, tmp_path):
+def test_validation_is_the_vae_loss_on_the_test_split_and_leaves_training_as_it_is(
+    first, tmp_path, recwarn
+):
     _, folder = first
     model = trained(tmp_path, **PLANE, validation=True)
+    assert not [each for each in recwarn if "ran out of data" in str(each.message)]
     state = final_state(tmp_path)
     for name, value in final_state(folder).items():
         np.testing.assert_array_equal(state[name], value, err_msg=name)

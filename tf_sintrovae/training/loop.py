@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -241,16 +242,19 @@ def _train_from(
         schedule.enter(model, state, start)
         agree()  # what each of them has computed of that may differ in its last digits
         for begin, stop, steps in _whole_epochs(start, end, steps_per_epoch):
-            model.fit(
-                batches(max(start, begin * steps_per_epoch)),
-                initial_epoch=begin,
-                epochs=stop,
-                steps_per_epoch=steps,
-                shuffle=False,
-                verbose=0,
-                callbacks=around,
-                validation_data=validation,
-            )
+            with warnings.catch_warnings():
+                # Keras warns at the end of every validation whose length it does not know.
+                warnings.filterwarnings("ignore", "Your input ran out of data")
+                model.fit(
+                    batches(max(start, begin * steps_per_epoch)),
+                    initial_epoch=begin,
+                    epochs=stop,
+                    steps_per_epoch=steps,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=around,
+                    validation_data=validation,
+                )
             if model.stop_training:
                 return
 
