@@ -4,6 +4,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_sintrovae.kernels import platforms
+from tf_sintrovae.kernels.platforms import Platform
+from tf_sintrovae.kernels.rows import gather_rows
+
 
 def sample(
     num_samples: int | tf.Tensor,
@@ -76,20 +80,27 @@ def sample_components(uniform: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def component_sample(
-    component: tf.Tensor, eps: tf.Tensor, loc: tf.Tensor, logvar: tf.Tensor
+    component: tf.Tensor,
+    eps: tf.Tensor,
+    loc: tf.Tensor,
+    logvar: tf.Tensor,
+    *,
+    platform: Platform | None = None,
 ) -> tf.Tensor:
     """Reparameterised samples of given components: loc[k] + exp(logvar[k] / 2) * eps.
 
-    Only the drawn rows are read, and only they get a gradient.
+    Only the drawn rows are read, and only they get a gradient; in float32 on GPUs without a scatter.
 
     Args:
         component: [N] int32 indices.
         eps: [N, L] standard normal noise.
         loc: [K, L] means.
         logvar: [K, L] log-variances.
+        platform: platform of the gradient, "cpu" or "gpu"; None for the default.
 
     Returns:
         The samples z [N, L].
     """
-    scale = tf.exp(0.5 * tf.gather(logvar, component))  # [N, L]
-    return tf.gather(loc, component) + scale * eps
+    on_gpu = platforms.resolve(platform, jit_compile=True) == "gpu"
+    gather = gather_rows if on_gpu and loc.dtype == logvar.dtype == tf.float32 else tf.gather
+    return gather(loc, component) + tf.exp(0.5 * gather(logvar, component)) * eps
