@@ -34,7 +34,7 @@ def _sum_rows(values: tf.Tensor, rows: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """One reduction of an array [N, K, L] that is never stored, on pairs: the same bits in any order."""
     numbers = cut(rows, paired.SUM_BLOCK, fill=0)[..., tf.newaxis]  # [b, SUM_BLOCK, 1]
     belongs = numbers == tf.range(tf.shape(like)[0])  # [b, SUM_BLOCK, K]
-    blocks = cut(values, paired.SUM_BLOCK)[:, :, tf.newaxis]  # [b, SUM_BLOCK, 1, L]; padded with zeros
+    blocks = cut(values, paired.SUM_BLOCK)[:, :, tf.newaxis]  # [b, SUM_BLOCK, 1, L]
     terms = tf.where(belongs[..., tf.newaxis], blocks, 0.0)  # [b, SUM_BLOCK, K, L]
     sums = pairs.reduce_sum([pairs.pair(terms)], axis=1)
     return pairs.reduce_sum(sums, axis=0)[0].value

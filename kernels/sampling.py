@@ -49,13 +49,13 @@ def uniform(
     Made of Philox's integers, which are the same eagerly, in graphs and under XLA; TensorFlow's own
     floating-point uniforms and normals are not.
     """
-    bits = tf.random.stateless_uniform(
-        shape, seed, minval=None, maxval=None, dtype=tf.uint64, alg="philox"
-    )
-    whole = tf.bitwise.right_shift(
-        bits, tf.constant(12, tf.uint64)
-    )  # 52 bits, so the half is exact
-    return (tf.cast(whole, tf.float64) + 0.5) * 2.0**-52
+    with tf.name_scope("uniform"):
+        bits = tf.random.stateless_uniform(
+            shape, seed, minval=None, maxval=None, dtype=tf.uint64, alg="philox"
+        )
+        # 52 bits, so the half is exact.
+        whole = tf.bitwise.right_shift(bits, tf.constant(12, tf.uint64))
+        return (tf.cast(whole, tf.float64) + 0.5) * 2.0**-52
 
 
 def sample_components(uniform: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -68,15 +68,16 @@ def sample_components(uniform: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     Returns:
         The indices of the components, [N] int32.
     """
-    weights = tf.nn.softmax(tf.cast(logits, tf.float64))  # [K]
-    cumulative = tf.cumsum(weights)
-    # Scaled by the sum as it was rounded, u stays under the last cumulative weight; the right side of
-    # equal entries is the first component beyond u whose own weight is not zero.
-    u = tf.minimum(
-        tf.cast(uniform, tf.float64) * cumulative[-1],
-        tf.math.nextafter(cumulative[-1], tf.zeros([], tf.float64)),
-    )
-    return tf.searchsorted(cumulative, u, side="right", out_type=tf.int32)
+    with tf.name_scope("sample_components"):
+        weights = tf.nn.softmax(tf.cast(logits, tf.float64))  # [K]
+        cumulative = tf.cumsum(weights)
+        # Scaled by the sum as it was rounded, u stays under the last cumulative weight; the right side of
+        # equal entries is the first component beyond u whose own weight is not zero.
+        u = tf.minimum(
+            tf.cast(uniform, tf.float64) * cumulative[-1],
+            tf.math.nextafter(cumulative[-1], tf.zeros([], tf.float64)),
+        )
+        return tf.searchsorted(cumulative, u, side="right", out_type=tf.int32)
 
 
 def component_sample(
