@@ -4,7 +4,9 @@
 
 TF32 is what GPUs may do to convolutions and dense layers (`--precision=tf32`); here each factor of their
 products, forward and backward, is rounded as GPUs round it, and the rest is float32. `mixed_bfloat16` is
-what `--mixed_precision=bfloat16` does. Errors are relative to the largest number of each recorded array.
+what `--mixed_precision=bfloat16` does. Of losses and of each player's gradients the largest error of a
+number, relative to the largest of its recorded array; `whole` is the l2 error of all of a player's
+gradients together, relative to their norm.
 """
 
 import contextlib
@@ -24,11 +26,12 @@ _DROPPED_BITS = 13  # of the 23 of a float32's fraction
 
 def main() -> None:
     """Prints the table."""
-    print(f"{'case':8}{'precision':16}{'losses':>10}" + "".join(f"{p:>10}" for p in PLAYERS))
+    columns = ["losses", *(f"{player}{kind}" for player in PLAYERS for kind in ("", " whole"))]
+    print(f"{'case':8}{'precision':16}" + "".join(f"{name:>15}" for name in columns))
     for name in ("mlp2d", "image28"):
         for precision in PRECISIONS:
             found = errors(name, precision)
-            print(f"{name:8}{precision:16}" + "".join(f"{v:>10.1e}" for v in found.values()))
+            print(f"{name:8}{precision:16}" + "".join(f"{found[c]:>15.1e}" for c in columns))
 
 
 class Recorder(keras.optimizers.SGD):
@@ -44,22 +47,27 @@ class Recorder(keras.optimizers.SGD):
 
 
 def errors(name: str, precision: str) -> dict[str, float]:
-    """The largest errors of the three losses, and of the gradients of each player, over all steps."""
+    """The largest errors of the three losses and of the gradients of each player, by column of the table."""
     policy = precision if precision.startswith("mixed") else None
     case = GoldenCase(name, "float32", policy=policy)
-    worst = dict.fromkeys(("losses", *PLAYERS), 0.0)
+    worst: dict[str, float] = {}
 
-    def note(key, found, recorded):
-        error = np.max(np.abs(found - recorded)) / np.max(np.abs(recorded))
-        worst[key] = max(worst[key], float(error))
+    def note(key, error):
+        worst[key] = max(worst.get(key, 0.0), float(error))
 
     def compare(model, losses, loss, prefix, players):
-        note("losses", losses[loss].numpy(), case.values[f"{prefix}/loss"])
+        recorded = case.values[f"{prefix}/loss"]
+        note("losses", abs(losses[loss].numpy() - recorded) / abs(recorded))
         for player in players:
             gradients = getattr(model, f"{player}_optimizer").gradients
+            square, norm_square = 0.0, 0.0
             for variable in getattr(model, player).trainable_variables:
                 recorded = _recorded_gradient(case, prefix, player, variable)
-                note(player, gradients[variable.path], recorded)
+                difference = gradients[variable.path] - recorded
+                note(player, np.max(np.abs(difference)) / np.max(np.abs(recorded)))
+                square += np.sum(difference**2)
+                norm_square += np.sum(recorded**2)
+            note(f"{player} whole", np.sqrt(square / norm_square))
 
     with rounded_to_tf32() if precision == "tf32" else contextlib.nullcontext():
         model = _compiled(case.model(clipped=False))
