@@ -14,6 +14,7 @@ def test_tf32_has_ten_bits():
     assert abs(found[5] / 3e-20 - 1) <= 2**-11 and found[6] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlp2d", "image28"])
 def test_coarser_numbers_have_larger_errors(name):
     """Of 24, 11 and 8 significant bits."""
