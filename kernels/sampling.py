@@ -102,6 +102,7 @@ def component_sample(
     Returns:
         The samples z [N, L].
     """
+    loc, logvar = tf.convert_to_tensor(loc), tf.convert_to_tensor(logvar)
     on_gpu = platforms.resolve(platform, jit_compile=True) == "gpu"
     gather = gather_rows if on_gpu and loc.dtype == logvar.dtype == tf.float32 else tf.gather
     return gather(loc, component) + tf.exp(0.5 * gather(logvar, component)) * eps

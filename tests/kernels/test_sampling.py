@@ -108,6 +108,16 @@ def test_gradient_on_gpus_is_that_of_a_scatter():
     np.testing.assert_array_equal(grad_loc[8], 0)
 
 
+def test_gradient_on_gpus_reaches_variables():
+    loc, logvar = tf.Variable(tf.ones((3, 2))), tf.Variable(tf.zeros((3, 2)))
+    component, eps = tf.constant([2, 0, 2]), tf.ones((3, 2))
+    with tf.GradientTape() as tape:
+        z = mixture.component_sample(component, eps, loc, logvar, platform="gpu")
+    grad_loc, grad_logvar = tape.gradient(z, [loc, logvar])
+    np.testing.assert_array_equal(tf.convert_to_tensor(grad_loc)[:, 0], [1, 0, 2])
+    np.testing.assert_array_equal(tf.convert_to_tensor(grad_logvar)[:, 0], [0.5, 0, 1])
+
+
 def test_gradient_on_gpus_has_a_gradient():
     rng = np.random.default_rng(1)
     loc, logvar = (tf.constant(rng.normal(size=(3, 2)), tf.float32) for _ in range(2))
