@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def cut(x: tf.Tensor, largest: int | tf.Tensor, fill: float = 0.0) -> tf.Tensor:
+def cut(x: tf.Tensor, largest: int | tf.Tensor, fill: float = 0) -> tf.Tensor:
     """Cuts [n, ...] into equal blocks [count, size, ...] of at most `largest` rows, padded with `fill`."""
     length = tf.shape(x)[0]
     count = tf.maximum(-(-length // largest), 1)

@@ -1,10 +1,11 @@
-"""From settings and data to a compiled model."""
+"""From settings to data, and from both to a compiled model."""
 
 import keras
 import numpy as np
 
 from tf_sintrovae import memory, networks
 from tf_sintrovae.config import Config
+from tf_sintrovae.data import registry
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.model import SoftIntroVAE
@@ -18,6 +19,17 @@ from tf_sintrovae.priors import (
 )
 
 _PRIOR_DTYPE = "float32"  # whatever the networks' precision
+
+
+def load_source(config: Config) -> Source:
+    """The data set of a run.
+
+    Raises:
+        UserError: unknown name, or data that are missing or damaged.
+    """
+    return registry.load(
+        config.dataset, config.data_dir, config.image_size, config.seed, config.max_data_gib
+    )
 
 
 def build_model(

@@ -167,16 +167,9 @@ def _load_data(
     settings: config.Config, folder: "Workdir | None", open_settings: Collection[str]
 ) -> "Source":
     """Loads the data set, and says what there is to train on and which settings may not suit it."""
-    from tf_sintrovae import evaluation
-    from tf_sintrovae.data import registry
+    from tf_sintrovae import build, evaluation
 
-    source = registry.load(
-        settings.dataset,
-        settings.data_dir,
-        settings.image_size,
-        settings.seed,
-        settings.max_data_gib,
-    )
+    source = build.load_source(settings)
     evaluation.check_metrics(source, settings.metrics)
     size = "endless stream" if source.num_train is None else f"{source.num_train:,} examples"
     shape = "x".join(map(str, source.shape))

@@ -1,4 +1,4 @@
-"""Measures the compiled kernel programs against the same in plain JAX."""
+"""Measures the compiled kernel programs against the same in float32 and in plain JAX."""
 
 import functools
 from collections.abc import Callable
@@ -18,7 +18,10 @@ _RESULTS = ("log_prob", "grad_z", "grad_loc", "grad_logvar", "grad_logits")
 
 
 def measure(bundle: Bundle, size: Size) -> list[dict[str, Any]]:
-    """A row for the kernel, and one for plain JAX: milliseconds, MiB, errors, part of the card's bound."""
+    """A row for each way: milliseconds, MiB, errors, part of the card's bound.
+
+    The kernel; its formulas in float32 without pairs; the density in JAX, differentiated by JAX.
+    """
     arguments = problem(size)
     reference = Reference(bundle.root, size)
     if not reference.exists():
@@ -27,7 +30,10 @@ def measure(bundle: Bundle, size: Size) -> list[dict[str, Any]]:
     on_device = [jax.device_put(argument) for argument in arguments]
     ways = {
         "kernel": functools.partial(_kernel, bundle, size, on_device),
-        "plain JAX": functools.partial(_plain, on_device),
+        "plain float32": functools.partial(_jitted, mixtures_jax.log_prob_and_gradients, on_device),
+        "plain JAX": functools.partial(
+            _jitted, mixtures_jax.with_gradients(mixtures_jax.log_prob), on_device
+        ),
     }
     return [
         {"size": size.name, "way": way}
@@ -47,10 +53,9 @@ def _kernel(bundle: Bundle, size: Size, arguments: list[jax.Array]) -> tuple[Any
     return runtime.compiled(size.name, {}, *arguments), run
 
 
-def _plain(arguments: list[jax.Array]) -> tuple[Any, Callable]:
-    """The formula in plain JAX, compiled, and a function that runs it."""
-    function = jax.jit(mixtures_jax.with_gradients(mixtures_jax.log_prob))
-    compiled = function.lower(*arguments).compile()
+def _jitted(function: Callable, arguments: list[jax.Array]) -> tuple[Any, Callable]:
+    """A function of JAX, compiled, and a function that runs it."""
+    compiled = jax.jit(function).lower(*arguments).compile()
     return compiled, lambda: compiled(*arguments)
 
 

@@ -4,7 +4,6 @@ import keras
 
 from tf_sintrovae import build as project
 from tf_sintrovae.config import Config
-from tf_sintrovae.data import registry
 from tf_sintrovae.data.source import Source
 from tf_sintrovae.data.sources.arrays import ArraySource
 from tf_sintrovae.errors import UserError
@@ -18,13 +17,7 @@ def build(settings: Config) -> tuple[Source, SoftIntroVAE]:
     Raises:
         UserError: the data set is an endless stream, or read from disk as it is needed.
     """
-    source = registry.load(
-        settings.dataset,
-        settings.data_dir,
-        settings.image_size,
-        settings.seed,
-        settings.max_data_gib,
-    )
+    source = project.load_source(settings)
     if not isinstance(source, ArraySource):
         raise UserError(
             f"data set {source.name} is not held in memory, and cannot travel: give one of images, that fits "

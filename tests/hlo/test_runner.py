@@ -126,10 +126,11 @@ def test_the_weights_come_back_as_a_run_that_goes_on(exported, trained, tmp_path
 
 
 def test_operations_are_as_counted(exported):
-    """XLA's count has the prior besides, which is much beside such small networks, noise and batch norm."""
+    """Layers and prior are nearly all that XLA counts, noise, batch norm and optimizers the rest."""
     programs = Bundle(exported).meta["programs"]
     counted = cost.step_cost("introspective", **cost.SETTINGS["digits"])
-    assert 0.7 < counted.flops / programs["introspective"]["flops"] < 1
+    total = counted.flops + counted.mixture_flops
+    assert 0.95 < total / programs["introspective"]["flops"] < 1.05
 
 
 def test_all_is_measured_by_one_command(python, exported, tmp_path, monkeypatch):
@@ -141,10 +142,10 @@ def test_all_is_measured_by_one_command(python, exported, tmp_path, monkeypatch)
     done = run_alone(python, "benchmarks.hlo.measure", ".", cwd=tmp_path)
     assert done.stdout.rstrip().endswith("all is measured"), done.stdout + done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
-    kernel, plain = results["kernels/jax/5x3x40"]["rows"]
-    assert kernel["way"] == "kernel" and plain["way"] == "plain JAX"
+    kernel, *plain = results["kernels/jax/5x3x40"]["rows"]
+    assert [row["way"] for row in (kernel, *plain)] == ["kernel", "plain float32", "plain JAX"]
     assert kernel["error nats"] < 1e-4 and kernel["gradient error"] < 1e-4
-    assert plain["error nats"] < 1e-3
+    assert all(row["error nats"] < 1e-3 and row["gradient error"] < 1e-3 for row in plain)
     steps = {(row["stage"], row["way"]) for row in results["tiny/jax"]["rows"]}
     assert steps == {(s, w) for s in training_step.STAGES for w in ("project", "naive")}
     for name, result in results.items():

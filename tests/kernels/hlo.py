@@ -5,11 +5,20 @@ import re
 
 import tensorflow as tf
 
+# What programs for GPUs have none of: traffic with the host, code from elsewhere, conditionals, whose
+# predicates are read on the host, and scatters, whose sums have the order of atomics.
+FORBIDDEN = {"infeed", "outfeed", "send", "recv", "custom-call", "conditional", "scatter"}
 
-def compile_text(function, *arguments, **options):
-    """The optimised program of a function of tensors, as text."""
+
+def compile_text(function, *arguments, stage="optimized_hlo", **options):
+    """The program of a function of tensors, as text; at stage "hlo" as it was traced, for any device."""
     jitted = tf.function(function, jit_compile=True, autograph=False)
-    return jitted.experimental_get_compiler_ir(*arguments, **options)(stage="optimized_hlo")
+    return jitted.experimental_get_compiler_ir(*arguments, **options)(stage=stage)
+
+
+def operations(program):
+    """The names of all operations of a program."""
+    return set(re.findall(r" ([a-z][a-z-]*)\(", program))
 
 
 def largest_buffer(program):

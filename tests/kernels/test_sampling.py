@@ -1,5 +1,7 @@
 """Samples: their law, their gradient, and what they touch."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -83,6 +85,57 @@ def test_gradient_reaches_the_drawn_rows_only():
     # dz / dlogvar = exp(logvar / 2) eps / 2, twice for the component drawn twice.
     half = 0.5 * np.exp(0.5 * logvar.numpy()) * eps[0].numpy()
     np.testing.assert_allclose(grad_logvar, half * [[1], [0], [2], [0]], rtol=1e-12)
+
+
+def test_gradient_on_gpus_is_that_of_a_scatter():
+    """700 samples, in several blocks, of 9 components; to the bit where float64 rounds once."""
+    rng = np.random.default_rng(0)
+    loc, logvar = (tf.constant(rng.normal(size=(9, 4)), tf.float32) for _ in range(2))
+    component = tf.constant(rng.integers(0, 8, 700), tf.int32)
+    eps, upstream = (rng.normal(size=(700, 4)).astype(np.float32) for _ in range(2))
+
+    def found(dtype, platform):
+        sample = functools.partial(mixture.component_sample, component, tf.constant(eps, dtype))
+        return problems.gradients(
+            functools.partial(sample, platform=platform),
+            [tf.cast(loc, dtype), tf.cast(logvar, dtype)],
+            upstream,
+        )
+
+    (grad_loc, grad_logvar), wide = found(tf.float32, "gpu"), found(tf.float64, "cpu")
+    np.testing.assert_array_equal(grad_loc, wide[0].astype(np.float32))
+    np.testing.assert_allclose(grad_logvar, wide[1], rtol=2e-6, atol=1e-6)
+    np.testing.assert_array_equal(grad_loc[8], 0)
+
+
+def test_gradient_on_gpus_reaches_variables():
+    loc, logvar = tf.Variable(tf.ones((3, 2))), tf.Variable(tf.zeros((3, 2)))
+    component, eps = tf.constant([2, 0, 2]), tf.ones((3, 2))
+    with tf.GradientTape() as tape:
+        z = mixture.component_sample(component, eps, loc, logvar, platform="gpu")
+    grad_loc, grad_logvar = tape.gradient(z, [loc, logvar])
+    np.testing.assert_array_equal(tf.convert_to_tensor(grad_loc)[:, 0], [1, 0, 2])
+    np.testing.assert_array_equal(tf.convert_to_tensor(grad_logvar)[:, 0], [0.5, 0, 1])
+
+
+def test_gradient_on_gpus_has_a_gradient():
+    rng = np.random.default_rng(1)
+    loc, logvar = (tf.constant(rng.normal(size=(3, 2)), tf.float32) for _ in range(2))
+    component, eps = tf.constant([2, 0, 2, 1]), tf.constant(rng.normal(size=(4, 2)), tf.float32)
+
+    def second(platform):
+        def gradient(loc, logvar):
+            with tf.GradientTape() as tape:
+                tape.watch(logvar)
+                z = mixture.component_sample(component, eps, loc, logvar, platform=platform)
+                total = tf.reduce_sum(z**3)
+            return tape.gradient(total, logvar)
+
+        return problems.gradients(gradient, [loc, logvar], 1.0)
+
+    for gpu, cpu in zip(second("gpu"), second("cpu"), strict=True):
+        assert np.any(cpu != 0)
+        np.testing.assert_allclose(gpu, cpu, rtol=1e-5)
 
 
 def test_does_not_touch_all_components():

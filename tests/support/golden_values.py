@@ -47,12 +47,15 @@ class GoldenCase:
         name: name of the case and its file.
         dtype: 'float64' or 'float32', the precision of the model under test.
         joint_batches: whether that model's networks take reconstructions and fakes as one batch.
+        policy: Keras policy of that model's networks; that of `dtype` when None.
     """
 
-    def __init__(self, name: str, dtype: str, joint_batches: bool = False):
+    def __init__(
+        self, name: str, dtype: str, joint_batches: bool = False, policy: str | None = None
+    ):
         with np.load(FOLDER / f"{name}.npz") as archive:
             self.values = dict(archive)
-        self.dtype = dtype
+        self.dtype, self._policy = dtype, policy
         self.joint_batches = joint_batches
         self.is_image = name == "image28"
         self.setting = {
@@ -86,7 +89,9 @@ class GoldenCase:
         setting = self.setting
         shape = (28, 28, 1) if self.is_image else (2,)
         widths = (8, 16) if self.is_image else (32, 32, 32, 32)
-        encoder, decoder = networks.build_networks(shape, setting["latent"], widths)
+        encoder, decoder = networks.build_networks(
+            shape, setting["latent"], widths, dtype=self._policy
+        )
         prior = MixturePrior(setting["components"], setting["latent"])
         prior.loc.assign(self.values["weights/encoder.prior.mu"])
         prior.logvar.assign(self.values["weights/encoder.prior.logvar"])
