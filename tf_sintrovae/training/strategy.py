@@ -8,6 +8,13 @@ from tf_sintrovae.errors import UserError
 from tf_sintrovae.training import multi_worker, workers
 from tf_sintrovae.training.cluster import Cluster
 
+# On CPUs, whose memory is the host's, each replica has a pipeline of its own, and nothing is copied to its
+# device: TensorFlow would tune the copying while it runs (`pipelines.untuned` tells what comes of that).
+_PIPELINE_EACH = tf.distribute.InputOptions(
+    experimental_fetch_to_device=False,
+    experimental_replication_mode=tf.distribute.InputReplicationMode.PER_REPLICA,
+)
+
 
 def set_up_runtime(config: Config) -> None:
     """Tells TensorFlow how its operations compute from now on: in one order always, in TF32 or not.
@@ -129,7 +136,10 @@ def training_batches(
             .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         )
 
-    return strategy.distribute_datasets_from_function(worker_batches)
+    on_gpus = bool(tf.config.list_logical_devices("GPU"))
+    return strategy.distribute_datasets_from_function(
+        worker_batches, None if on_gpus else _PIPELINE_EACH
+    )
 
 
 def _strategy(name: str) -> tf.distribute.Strategy:
