@@ -1,19 +1,16 @@
 """Over which devices a run is spread, how they compute, and how its batches reach them."""
 
+import functools
+
 import tensorflow as tf
+from tensorflow.python.data.ops import multi_device_iterator_ops  # the only way to its pipelines
 
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
+from tf_sintrovae.data.sources import pipelines
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.training import multi_worker, workers
 from tf_sintrovae.training.cluster import Cluster
-
-# On CPUs, whose memory is the host's, each replica has a pipeline of its own, and nothing is copied to its
-# device: TensorFlow would tune the copying while it runs (`pipelines.untuned` tells what comes of that).
-_PIPELINE_EACH = tf.distribute.InputOptions(
-    experimental_fetch_to_device=False,
-    experimental_replication_mode=tf.distribute.InputReplicationMode.PER_REPLICA,
-)
 
 
 def set_up_runtime(config: Config) -> None:
@@ -136,9 +133,16 @@ def training_batches(
             .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         )
 
-    on_gpus = bool(tf.config.list_logical_devices("GPU"))
-    return strategy.distribute_datasets_from_function(
-        worker_batches, None if on_gpus else _PIPELINE_EACH
+    _untune_copies()
+    return strategy.distribute_datasets_from_function(worker_batches)
+
+
+@functools.cache
+def _untune_copies() -> None:
+    """Has strategies copy batches to devices by pipelines that are not tuned (see `pipelines.untuned`)."""
+    create = multi_device_iterator_ops._create_device_dataset
+    multi_device_iterator_ops._create_device_dataset = lambda *arguments: pipelines.untuned(
+        create(*arguments)
     )
 
 
