@@ -76,6 +76,15 @@ def test_no_pipeline_is_tuned_while_it_runs():
             assert not each.options().autotune.enabled
 
 
+def test_nor_is_what_copies_batches_to_replicas(two_replicas):
+    config = Config(dataset="digits", batch_size=6)
+    batches = strategy.training_batches(registry.load("digits"), config, two_replicas, 0)
+    copies = iter(batches)._iterators[0]._iterator._device_iterators
+    assert len(copies) == 2
+    for each in copies:
+        assert not each._dataset.options().autotune.enabled
+
+
 def test_batch_size_must_be_shared_evenly(two_replicas, monkeypatch):
     monkeypatch.setattr(strategy, "_strategy", lambda name: two_replicas)
     with pytest.raises(UserError, match="batch_size=5 cannot be shared by 2 replicas"):
