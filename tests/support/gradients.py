@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tests.support.cases import BATCH_SIZE, Case, data
 from tf_sintrovae.config import Config
+from tf_sintrovae.data.sources import pipelines
 from tf_sintrovae.training import strategy
 from tf_sintrovae.training.cluster import find_cluster
 
@@ -35,7 +36,8 @@ class OneBatch:
         rows = batch_size // num_shards
         mine = self._x[shard * rows : (shard + 1) * rows]
         batch = mine, np.zeros(rows, np.int32)
-        return tf.data.Dataset.from_tensors(batch).repeat()
+        steps = tf.data.Dataset.range(start_step, pipelines.LAST)
+        return pipelines.finish(steps, lambda _: batch)
 
 
 def gradients(case, stage, distribution=None):

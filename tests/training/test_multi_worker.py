@@ -64,7 +64,6 @@ def assert_gradients_of_one_process(folder, names):
         print(f"\n{name}: {worst:.1e}")
 
 
-@pytest.mark.slow
 def test_two_workers_give_the_gradients_of_one_process(tmp_path):
     """In the stage with all players, on the same global batch and noise, regulariser on."""
     assert_gradients_of_one_process(tmp_path, ["points-mixture:introspective"])

@@ -16,6 +16,7 @@ from tf_sintrovae.kernels import platforms
 from tf_sintrovae.training import strategy
 from tf_sintrovae.training.checkpoints import Checkpoints
 from tf_sintrovae.training.divergence import DivergenceError
+from tf_sintrovae.training.loop import validation_batches
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,24 @@ def test_replicas_get_the_rows_of_the_global_batch_in_order(two_replicas):
     with two_replicas.scope():
         values = next(iter(distributed)).values
     np.testing.assert_array_equal(tf.concat(values, axis=0), whole)
+
+
+def test_no_pipeline_is_tuned_while_it_runs():
+    """Whoever gives up one that is may wait for TensorFlow's thread of tuning, up to a minute."""
+    for name in ("digits", "8gaussians"):
+        source, config = registry.load(name), Config(dataset=name, batch_size=6)
+        batches = strategy.training_batches(source, config, tf.distribute.get_strategy(), 0)
+        for each in (batches, validation_batches(source, 6)):
+            assert not each.options().autotune.enabled
+
+
+def test_nor_is_what_copies_batches_to_replicas(two_replicas):
+    config = Config(dataset="digits", batch_size=6)
+    batches = strategy.training_batches(registry.load("digits"), config, two_replicas, 0)
+    copies = iter(batches)._iterators[0]._iterator._device_iterators
+    assert len(copies) == 2
+    for each in copies:
+        assert not each._dataset.options().autotune.enabled
 
 
 def test_batch_size_must_be_shared_evenly(two_replicas, monkeypatch):

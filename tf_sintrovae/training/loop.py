@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_sintrovae import build, objectives, plots
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
+from tf_sintrovae.data.sources import pipelines
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import user_path
 from tf_sintrovae.model import SoftIntroVAE
@@ -336,9 +337,10 @@ def validation_batches(source: Source, batch_size: int) -> tf.data.Dataset:
     """The test split [B, *shape], once, in its stored order; an endless stream draws 5,000 examples."""
     spec = tf.TensorSpec((None, *source.shape), tf.float32)
     read = source.batches
-    return tf.data.Dataset.from_generator(
+    batches = tf.data.Dataset.from_generator(
         lambda: (examples.x for examples in read("test", batch_size)), output_signature=spec
-    ).prefetch(1)
+    )
+    return pipelines.untuned(batches.prefetch(1))
 
 
 def refresh_batch_norm(

@@ -1,9 +1,13 @@
 """Over which devices a run is spread, how they compute, and how its batches reach them."""
 
+import functools
+
 import tensorflow as tf
+from tensorflow.python.data.ops import multi_device_iterator_ops  # the only way to its pipelines
 
 from tf_sintrovae.config import Config
 from tf_sintrovae.data.source import Source
+from tf_sintrovae.data.sources import pipelines
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.training import multi_worker, workers
 from tf_sintrovae.training.cluster import Cluster
@@ -129,7 +133,17 @@ def training_batches(
             .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         )
 
+    _untune_copies()
     return strategy.distribute_datasets_from_function(worker_batches)
+
+
+@functools.cache
+def _untune_copies() -> None:
+    """Has strategies copy batches to devices by pipelines that are not tuned (see `pipelines.untuned`)."""
+    create = multi_device_iterator_ops._create_device_dataset
+    multi_device_iterator_ops._create_device_dataset = lambda *arguments: pipelines.untuned(
+        create(*arguments)
+    )
 
 
 def _strategy(name: str) -> tf.distribute.Strategy:

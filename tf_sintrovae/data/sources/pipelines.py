@@ -10,6 +10,7 @@ from tf_sintrovae.errors import UserError
 
 # End of the ranges that stand for endless ones.
 LAST = np.iinfo(np.int64).max
+_BATCHES_AHEAD = 2
 
 
 def finish(elements: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
@@ -25,7 +26,20 @@ def finish(elements: tf.data.Dataset, batch: Callable) -> tf.data.Dataset:
     dataset = elements.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return untuned(dataset.prefetch(_BATCHES_AHEAD)).with_options(options)
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Keeps TensorFlow from tuning a pipeline while it runs.
+
+    The thread that does so may miss that the pipeline is given up, for TensorFlow wakes it before it sets the
+    flag that the thread looks at. It then sleeps on, for as long as the pipeline has run and up to a minute,
+    and whoever has given up the pipeline, as each stage of training does at its end, waits for it: seen on
+    busy machines only. Nothing is lost: what is computed in parallel takes all of TensorFlow's threads.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def resume(

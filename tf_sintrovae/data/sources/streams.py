@@ -39,13 +39,14 @@ class StoredSplit:
         """
         stored = self.stored if rows is None else self._select(rows)
         decoded = stored.map(self.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        for x, y in decoded.batch(batch_size).prefetch(1).as_numpy_iterator():
+        batches = pipelines.untuned(decoded.batch(batch_size).prefetch(1))
+        for x, y in batches.as_numpy_iterator():
             yield Examples(x, y)
 
     def labels(self) -> np.ndarray:
         """The label of each example [size] int32; no image is decoded."""
-        batches = self.stored.map(lambda _, y: y).batch(_LABEL_BATCH).as_numpy_iterator()
-        return np.concatenate(list(batches))
+        batches = pipelines.untuned(self.stored.map(lambda _, y: y).batch(_LABEL_BATCH))
+        return np.concatenate(list(batches.as_numpy_iterator()))
 
     def _select(self, rows: np.ndarray) -> tf.data.Dataset:
         """The stored examples of these numbers; the others are skipped before they are decoded."""

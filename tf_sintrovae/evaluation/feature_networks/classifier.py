@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_sintrovae.data.source import Examples, Source
+from tf_sintrovae.data.sources import pipelines
 from tf_sintrovae.evaluation.feature_networks.network import (
     FeatureNetwork,
     digest,
@@ -125,7 +126,8 @@ def _train(model: keras.Model, examples: Examples, track: Track) -> None:
     model.compile(keras.optimizers.Adam(rate), loss)
     data = tf.data.Dataset.from_tensor_slices((to_uint8(examples.x), examples.y))
     data = data.shuffle(len(examples.x), seed=_SEED).repeat().batch(_BATCH_SIZE)
-    data = data.map(lambda x, y: (tf.cast(x, tf.float32) / 255.0, y)).prefetch(2)
+    data = data.map(lambda x, y: (tf.cast(x, tf.float32) / 255.0, y))
+    data = pipelines.untuned(data.prefetch(2))
     steps = track(range(_STEPS), "training the classifier", _STEPS)
     tell = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: next(steps))
     model.fit(data, steps_per_epoch=_STEPS, epochs=1, verbose=0, shuffle=False, callbacks=[tell])
