@@ -137,9 +137,7 @@ def png(tag: str, content: bytes, width: int, height: int, description: str = ""
     """A picture that is a PNG file already."""
     metadata = images.create_summary_metadata(tag, description, converted_to_tensor=True)
     content_and_size = np.array([str(width).encode(), str(height).encode(), content], object)
-    return Value(
-        tag=tag, metadata=metadata, tensor=tensor_util.make_tensor_proto(content_and_size)
-    )
+    return Value(tag=tag, metadata=metadata, tensor=tensor_util.make_tensor_proto(content_and_size))
 
 
 def _paths(folder: pathlib.Path) -> list[pathlib.Path]:

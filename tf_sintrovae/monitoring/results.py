@@ -78,7 +78,9 @@ def _metrics(path: pathlib.Path, prefix: str) -> tuple[int, list[Value]]:
         content = json.loads(path.read_text(encoding="utf-8"))
         metrics: Mapping[str, Any] = content["metrics"]
         values = [
-            event_files.scalar(f"{prefix}/{name}", float(value), explanations.explain(name).sentence)
+            event_files.scalar(
+                f"{prefix}/{name}", float(value), explanations.explain(name).sentence
+            )
             for name, value in metrics.items()
             if not name.startswith("component_share/")  # one for each of any number of components
         ]

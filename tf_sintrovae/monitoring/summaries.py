@@ -161,7 +161,7 @@ def most_points(value: Value) -> int:
 
 
 class _Clock:
-    """Measures the speed within an epoch; the first call, which may compile, does not count if there are more."""
+    """Measures the speed within an epoch, without its first call, which may compile, if there are more."""
 
     def __init__(self):
         self._begin = time.monotonic()
