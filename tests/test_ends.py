@@ -12,6 +12,7 @@ from tests.support.disks import empty, fill, mounted
 from tests.support.runs import PLANE, ROOT, TINY, assert_same_state, final_state, trained
 from tf_sintrovae import command, config, main, plots
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.monitoring import summaries
 from tf_sintrovae.serving import export, saved_model
 from tf_sintrovae.training import callbacks, checkpoints, workdir
 
@@ -109,7 +110,7 @@ def test_a_disk_that_fills_up_at_any_time_costs_nothing(finished, disk, monkeypa
     """Space runs out in every part in turn; each time the same command goes on from there."""
     places = [
         (callbacks.History, "on_epoch_end"),
-        (callbacks.Summaries, "on_epoch_end"),
+        (summaries.Summaries, "on_epoch_end"),
         (checkpoints.Checkpoints, "save"),
         (plots, "draw_figures"),
         (export, "export"),
