@@ -33,7 +33,8 @@ class Profile(keras.callbacks.Callback):
         if self._step < self._first <= self._step + self.model.steps_per_execution:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._writer = tf.summary.create_file_writer(str(self._folder))
-            tf.summary.trace_on(graph=True, profiler=True, profiler_outdir=str(self._folder))
+            tf.summary.trace_on(graph=True)
+            tf.profiler.experimental.start(str(self._folder))
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Ends after the last of the steps."""
@@ -47,6 +48,7 @@ class Profile(keras.callbacks.Callback):
 
     def _end(self) -> None:
         if self._writer is not None:
+            tf.profiler.experimental.stop()
             with self._writer.as_default():
                 tf.summary.trace_export("train_step", step=self._step)
             self._writer.close()

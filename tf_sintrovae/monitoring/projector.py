@@ -22,7 +22,7 @@ CONFIG, LATENTS, LABELS, SPRITES = (
 )
 _MOST_EXAMPLES = 2000
 _MOST_COMPONENTS = 200  # the heaviest
-_MOST_VALUES = 2**20  # of all latent vectors
+_MOST_VALUES = 2**19  # of the latent vectors of either
 _BATCH = 100
 _LEAST_SIDE, _MOST_SIDE = 28, 64  # of a sprite, in pixels
 _BORDER = (220, 40, 40)  # around decoded means of components

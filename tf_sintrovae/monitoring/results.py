@@ -13,6 +13,7 @@ from typing import Any
 
 import PIL.Image
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, summary, summary_v2
 
 from tf_sintrovae.config import Config
@@ -62,7 +63,10 @@ def _events(folder: Workdir, settings: Config, status: int | None) -> list[Event
     # Without a name of its own group, each run is a row, also where others have the same settings.
     values = list(summary_v2.hparams_pb(hparams(settings), trial_id="").value)
     if status is not None:
-        values += summary.session_end_pb(status).value
+        end = summary.session_end_pb(
+            status
+        )  # a message of TensorFlow's, which has the same content
+        values += Summary.FromString(end.SerializeToString()).value
     step, metrics = _metrics(folder.results, "metrics")
     events = [event_files.event(0, values)]
     best_step, best = _metrics(folder.results_best, "metrics_best")
