@@ -20,7 +20,7 @@ def test_the_graph_and_a_profile_of_the_steps_are_recorded_once(tmp_path):
 
 @pytest.mark.parametrize("steps", [(3,), (5, 4), (1, 2, 3), (1, 101)])
 def test_steps_that_cannot_be_profiled_are_refused(steps):
-    with pytest.raises(UserError, match="profile_steps=.*: expected a first and a last step"):
+    with pytest.raises(UserError, match=r"profile_steps=.*: expected a first and a last step"):
         Config(profile_steps=steps)
 
 

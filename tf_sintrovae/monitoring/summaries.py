@@ -89,9 +89,9 @@ class Summaries(keras.callbacks.Callback):
         if self._is_due(epoch, MOST_SCALARS):
             values += self._scalars(logs or {})
         if self._is_due(epoch, MOST_HISTOGRAMS):
-            values += self._attempt(self._prior_values)
+            values += self._attempt(lambda: prior_values(self._observe()))
         if self._is_due(epoch, MOST_PICTURES):
-            values += self._attempt(self._pictures)
+            values += self._attempt(lambda: pictures(self._draw()))
             self._attempt(lambda: self._project() or [])
         self._file.add(self._newest, values)
 
@@ -115,34 +115,6 @@ class Summaries(keras.callbacks.Callback):
             values.append(event_files.scalar(names.EXAMPLES_PER_SECOND, speed * self._batch_size))
         return values
 
-    def _prior_values(self) -> list[Value]:
-        use = self._observe()
-        return [
-            event_files.histogram(names.WEIGHTS, use.weights, "weights of the components"),
-            event_files.histogram(
-                names.LOG_VARIANCES,
-                use.log_variances,
-                "log-variances of all components and latent dimensions",
-            ),
-            event_files.histogram(
-                names.RESPONSIBILITIES,
-                use.responsibilities,
-                "responsibilities of all components for test examples: 0 and 1 where each has one",
-            ),
-            event_files.scalar(names.INACTIVE, use.inactive, "weight under 1/K²"),
-            event_files.scalar(
-                names.INACTIVE_BY_RESPONSIBILITY,
-                use.inactive_by_responsibility,
-                "mean responsibility for test examples under 1/K²",
-            ),
-        ]
-
-    def _pictures(self) -> list[Value]:
-        return [
-            event_files.image(f"{names.PICTURES}/{name}", pixels)
-            for name, pixels in self._draw().items()
-        ]
-
     def _attempt(self, make: Callable[[], list[Value]]) -> list[Value]:
         """What `make` gives; nothing where it fails, which is told once: the run is worth more."""
         try:
@@ -153,6 +125,34 @@ class Summaries(keras.callbacks.Callback):
                 _log.warning("TensorBoard gets no pictures, the run goes on: %s", reason)
             self._has_failed = True
             return []
+
+
+def prior_values(use: PriorUse) -> list[Value]:
+    """Histograms of a prior, and the numbers of its inactive components."""
+    return [
+        event_files.histogram(names.WEIGHTS, use.weights, "weights of the components"),
+        event_files.histogram(
+            names.LOG_VARIANCES,
+            use.log_variances,
+            "log-variances of all components and latent dimensions",
+        ),
+        event_files.histogram(
+            names.RESPONSIBILITIES,
+            use.responsibilities,
+            "responsibilities of all components for test examples: 0 and 1 where each has one",
+        ),
+        event_files.scalar(names.INACTIVE, use.inactive, "weight under 1/K²"),
+        event_files.scalar(
+            names.INACTIVE_BY_RESPONSIBILITY,
+            use.inactive_by_responsibility,
+            "mean responsibility for test examples under 1/K²",
+        ),
+    ]
+
+
+def pictures(drawn: Mapping[str, np.ndarray]) -> list[Value]:
+    """Pictures [H, W, 3] uint8 of a model in training, by name."""
+    return [event_files.image(f"{names.PICTURES}/{name}", pixels) for name, pixels in drawn.items()]
 
 
 def most_points(value: Value) -> int:
