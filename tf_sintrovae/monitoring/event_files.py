@@ -10,7 +10,7 @@ import os
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import PIL.Image
@@ -25,7 +25,7 @@ from tensorboard.util import tensor_util
 
 from tf_sintrovae.files import write_atomically
 
-Value = Summary.Value  # a named value of one step
+Value: TypeAlias = Summary.Value  # a named value of one step
 
 _PREFIX = "events.out.tfevents."
 _VERSION = "brain.Event:2"

@@ -314,7 +314,8 @@ def _callbacks(
             progress.Progress(config.batch_size, schedule.total, steps_per_epoch),
         ]
         if config.profile_steps:
-            records.append(Profile(workdir.profile, *config.profile_steps, config.batch_size))
+            first, last = config.profile_steps
+            records.append(Profile(workdir.profile, first, last, config.batch_size))
         reports = [
             live_report.LiveReport(
                 live_report.Reporter(workdir.root),
