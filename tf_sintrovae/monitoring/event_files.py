@@ -63,7 +63,8 @@ def rewind(folder: pathlib.Path, step: int, most_points: Callable[[Value], int])
     Args:
         folder: folder of one run of TensorBoard; its subfolders are others.
         step: step from which training goes on.
-        most_points: function from a value to the greatest number of points that are kept of its series.
+        most_points: function from a value to the greatest number of points that are kept of its series; 0 for one
+            that each start writes anew.
 
     Returns:
         The file, which takes what follows.
@@ -179,5 +180,6 @@ def _thin(points: Sequence[Event], most_points: Callable[[Value], int]) -> list[
     kept: list[Event] = []
     for members in series.values():
         most = most_points(members[0].summary.value[0])
-        kept += members[::-1][:: -(-len(members) // most)]
+        if most:
+            kept += members[::-1][:: -(-len(members) // most)]
     return sorted(kept, key=lambda point: point.step)

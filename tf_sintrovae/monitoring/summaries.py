@@ -24,9 +24,13 @@ _log = logging.getLogger(__name__)
 # Points of a series in the course of a run. TensorBoard keeps 1,000 numbers and 10 pictures of each, and a
 # random choice of more.
 MOST_SCALARS = 1000
-MOST_HISTOGRAMS = 50
+MOST_HISTOGRAMS = 25
 MOST_PICTURES = 10
-_MOST = {histograms.PLUGIN_NAME: MOST_HISTOGRAMS, images.PLUGIN_NAME: MOST_PICTURES}
+_MOST = {
+    histograms.PLUGIN_NAME: MOST_HISTOGRAMS,
+    images.PLUGIN_NAME: MOST_PICTURES,
+    custom_scalars.PLUGIN_NAME: 0,  # each start writes its own
+}
 
 
 class Summaries(keras.callbacks.Callback):
@@ -156,7 +160,7 @@ def pictures(drawn: Mapping[str, np.ndarray]) -> list[Value]:
 
 
 def most_points(value: Value) -> int:
-    """The greatest number of points that the series of a value has."""
+    """The greatest number of points that are kept of the series of a value when training starts again."""
     return _MOST.get(value.metadata.plugin_data.plugin_name, MOST_SCALARS)
 
 
