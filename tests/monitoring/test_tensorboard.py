@@ -81,17 +81,17 @@ def _answers(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def tensorboard(runs, tmp_path_factory):
-    """The address of TensorBoard over both runs, and a page of a browser."""
+    """TensorBoard over both runs in a browser."""
     with served(runs) as address, devtools.opened(tmp_path_factory.mktemp("browser")) as page:
-        yield address, page
+        page.open(address)
+        page.wait_for("Time Series", seconds=600)
+        yield page
 
 
-def shown(tensorboard, tab: str, *texts: str) -> devtools.Page:
+def shown(page: devtools.Page, tab: str, *texts: str) -> devtools.Page:
     """The page of a plugin, once it has the texts."""
-    address, page = tensorboard
     page.console.clear()
-    page.open("about:blank")
-    page.open(f"{address}/#{tab}")
+    page.evaluate(f"location.hash = '#{tab}'")
     page.wait_for(*texts, seconds=600)
     return page
 

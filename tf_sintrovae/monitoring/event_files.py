@@ -63,8 +63,8 @@ def rewind(folder: pathlib.Path, step: int, most_points: Callable[[Value], int])
     Args:
         folder: folder of one run of TensorBoard; its subfolders are others.
         step: step from which training goes on.
-        most_points: function from a value to the greatest number of points that are kept of its series; 0 for one
-            that each start writes anew.
+        most_points: function from a value to the greatest number of points that are kept of its series; 0 for
+            one that each start writes anew.
 
     Returns:
         The file, which takes what follows.
