@@ -139,7 +139,7 @@ def test_histograms_are_on_their_page(tensorboard, tmp_path):
 
 
 def test_the_projector_shows_latents_with_sprites(tensorboard, tmp_path):
-    page = shown(tensorboard, "projector", "460", "component", "PCA")
+    page = shown(tensorboard, "projector", "370", "component", "PCA")
     time.sleep(20)  # it draws on a canvas, which tells nothing
     assert num_colours(keep(page, tmp_path, "projector")) > _NUM_COLOURS
     assert complaints(page) == []
