@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from google.protobuf import text_format
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from tf_sintrovae import drawing
@@ -76,7 +75,7 @@ def write_projection(
         entry.sprite.single_image_dim.extend([width, height])
         sheet = PIL.Image.fromarray(_sheet(np.stack(sprites)))
         write_atomically(folder / SPRITES, lambda file: sheet.save(file, "PNG"))
-    write_atomically(folder / CONFIG, text_format.MessageToString(config))
+    write_atomically(folder / CONFIG, str(config))
 
 
 def _in_batches(function: Callable[[np.ndarray], Any], rows: np.ndarray) -> np.ndarray:
