@@ -121,9 +121,9 @@ def _sprite(image: np.ndarray) -> np.ndarray:
 
 
 def _framed(sprite: np.ndarray) -> np.ndarray:
-    """A sprite with a border of two pixels."""
+    """A sprite with a border of three pixels."""
     framed = np.full_like(sprite, _BORDER)
-    framed[2:-2, 2:-2] = sprite[2:-2, 2:-2]
+    framed[3:-3, 3:-3] = sprite[3:-3, 3:-3]
     return framed
 
 
