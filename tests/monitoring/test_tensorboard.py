@@ -1,8 +1,8 @@
 """TensorBoard's own pages, and the report, of a short run in a real browser.
 
 What TensorBoard's web application says of itself is not ours to mend, and is left out by the text of the
-message: it imports one of its libraries twice, uses deprecated parts of another, and its projector reads pixels
-back from WebGL, of which the driver warns.
+message: it imports one of its libraries twice, uses deprecated parts of another, and its projector reads
+pixels back from WebGL, of which the driver warns.
 """
 
 import contextlib
