@@ -28,7 +28,12 @@ TEST_SUPPORT = (RUNNER, "tests/conftest.py")
 # Tests of a checkout with its symlinks, which is not what Bazel shows a test.
 NEEDS_CHECKOUT = ("test_packaging",)
 # Import name -> distribution as Bazel's label has it, where they differ.
-DISTRIBUTIONS = {"PIL": "pillow", "absl": "absl_py", "sklearn": "scikit_learn"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "absl": "absl_py",
+    "google": "protobuf",
+    "sklearn": "scikit_learn",
+}
 REQUIREMENTS = "@pypi//"
 # Ends the name of the group of a file and the modules that it names.
 BY_NAME = "-by-name"

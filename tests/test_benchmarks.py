@@ -12,6 +12,7 @@ from benchmarks import (
     export,
     harness,
     kernels,
+    monitoring,
     scaling,
     step_profile,
     training_step,
@@ -146,3 +147,9 @@ def test_results_are_written_whole(tmp_path):
     assert json.loads(path.read_text()) == [{"a": 1.0}]
     assert harness.table([{"a": 1.0, "b": None}]).split() == ["a", "b", "1", "-"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_monitoring():
+    rows = monitoring.measure("digits")
+    assert [row["part"] for row in rows] == ["20 scalars", "histograms", "pictures", "projector"]
+    assert all(row["kB"] > 0 for row in rows)

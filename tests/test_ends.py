@@ -13,6 +13,7 @@ from tests.support.disks import empty, fill, mounted
 from tests.support.runs import PLANE, ROOT, TINY, assert_same_state, final_state, trained
 from tf_sintrovae import command, config, main, plots
 from tf_sintrovae.errors import UserError
+from tf_sintrovae.monitoring import summaries
 from tf_sintrovae.serving import export, saved_model
 from tf_sintrovae.training import callbacks, checkpoints, workdir
 
@@ -110,7 +111,7 @@ def test_a_disk_that_fills_up_at_any_time_costs_nothing(finished, disk, monkeypa
     """Space runs out in every part in turn; each time the same command goes on from there."""
     places = [
         (callbacks.History, "on_epoch_end", UserError),
-        (callbacks.Summaries, "on_epoch_end", UserError),
+        (summaries.Summaries, "on_epoch_end", UserError),
         (checkpoints.Checkpoints, "save", UserError),
         (plots, "draw_figures", SystemExit),  # figures alone: all else is made
         (export, "export", UserError),

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import tensorflow as tf
 
+from tests.support import tensorboard_events
 from tests.support.runs import (
     QUICK,
     ROOT,
@@ -200,12 +201,12 @@ def test_unknown_metrics_are_refused_before_training(tmp_path):
 
 
 def test_tensorboard_has_losses_rates_and_images(finished):
-    tags = set()
-    for path in (finished / "tensorboard").rglob("events.*"):
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
-            tags |= {value.tag for value in event.summary.value}
-    assert {"epoch_loss", "epoch_encoder_loss", "samples", "reconstructions"} <= tags
+    tags = set(tensorboard_events.series(finished / "tensorboard"))
+    assert {"all_players/loss", "encoder/loss", "decoder/loss", "prior/weights"} <= tags
+    assert {"training/samples", "training/reconstructions", "train/examples_per_second"} <= tags
     assert {f"learning_rate/{player}" for player in ("encoder", "decoder", "prior")} <= tags
+    names = {path.name for path in (finished / "tensorboard").iterdir()}
+    assert {"projector_config.pbtxt", "latents.tsv", "labels.tsv", "sprites.png"} <= names
 
 
 def test_the_export_of_a_run_loads(finished):

@@ -19,6 +19,7 @@ from tf_sintrovae.objective import Objective
 from tf_sintrovae.setting_fields import setting
 
 _WEIGHTS = Objective()
+_MOST_PROFILED = 100  # steps; a profile grows with them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +184,12 @@ class Config:
         choices=("stop", "rollback"),
     )
     max_rollbacks: int = setting(3, "so many times at most, then stop", least=0)
+    profile_steps: tuple[int, ...] = setting(
+        (),
+        "first and last training step, as 20,25, of which TensorBoard gets the graph and a profile",
+        least=1,
+        most=10**15,
+    )
     overwrite: bool = setting(False, "start afresh where the workdir already holds a run")
 
     def __post_init__(self):
@@ -228,6 +235,19 @@ class Config:
                 f"early_stop_epochs={self.early_stop_epochs} waits for best_metric, which is not given: "
                 "name one, as fid"
             )
+
+        if self.profile_steps and not self._can_be_profiled():
+            raise UserError(
+                f"profile_steps={','.join(map(str, self.profile_steps))}: expected a first and a last step, "
+                f"at most {_MOST_PROFILED} of them, as 20,25"
+            )
+
+    def _can_be_profiled(self) -> bool:
+        """Whether the steps are a first and a last, and not more than a profile can hold."""
+        if len(self.profile_steps) != 2:
+            return False
+        first, last = self.profile_steps
+        return first <= last < first + _MOST_PROFILED
 
     def to_json(self) -> str:
         """The settings as a JSON object, one line a setting."""

@@ -52,9 +52,10 @@ def main() -> None:
         return
     with workdir.open_workdir(settings) as folder:
         command.import_tensorflow()
+        from tf_sintrovae.monitoring import results
         from tf_sintrovae.training import live_report
 
-        with live_report.reported(folder.root) as reporter:
+        with live_report.reported(folder.root) as reporter, results.shown(folder, settings):
             run(settings, folder, config.open_settings(), reporter)
 
 
@@ -106,6 +107,7 @@ def run_worker(
     """
     print(f"worker {cluster.index} of {len(cluster.addresses)}: waits for the others", flush=True)
     command.import_tensorflow()
+    from tf_sintrovae.monitoring import results
     from tf_sintrovae.training import agreement, live_report, multi_worker, strategy, workdir
     from tf_sintrovae.training.workers import Workers
 
@@ -121,6 +123,7 @@ def run_worker(
                 if workers.is_chief:
                     folder = stack.enter_context(workdir.open_workdir(settings))
                     reporter = stack.enter_context(live_report.reported(folder.root))
+                    stack.enter_context(results.shown(folder, settings))
                 source = _load_data(settings, folder, open_settings)
                 fingerprint = source.fingerprint()
                 if folder is not None:
@@ -217,7 +220,7 @@ def _best_metric(
     measure = single.single_metric(
         source, settings.best_metric, settings.seed, settings.eval_images
     )
-    return lambda model: measure(export.Servable(model, _clip_limits(source)))
+    return lambda model: measure(export.Servable(model, source.value_limits))
 
 
 def _export_best(
@@ -243,7 +246,7 @@ def _export(
     from tf_sintrovae.serving import export
 
     if not settings.export:
-        return export.Servable(model, _clip_limits(source))
+        return export.Servable(model, source.value_limits)
     step = int(model.step.numpy())
     return _write_export(settings, folder.saved_model, source, model, step, epoch)
 
@@ -260,12 +263,7 @@ def _write_export(
 
     info = {"dataset": source.name, "step": step, "epoch": epoch}
     info["settings"] = json.loads(settings.to_json())
-    return export.export(model, path, clip_images=_clip_limits(source), info=info)
-
-
-def _clip_limits(source: "Source") -> tuple[float, float] | None:
-    """Limits of decoded values: those of pixels for images."""
-    return (0.0, 1.0) if source.is_image else None
+    return export.export(model, path, clip_images=source.value_limits, info=info)
 
 
 def _draw(
@@ -273,12 +271,14 @@ def _draw(
 ) -> list[str]:
     """Draws all figures; returns the name of what failed."""
     from tf_sintrovae import evaluation, plots
+    from tf_sintrovae.monitoring.projector import write_projection
     from tf_sintrovae.training import history, snapshots
 
     try:
         losses = history.read_history(folder.history)
         plots.draw_figures(servable.signatures, source, losses, folder.figures, settings.seed)
         snapshots.replace(servable.signatures, source, folder.root, settings.seed)
+        write_projection(servable.signatures, source, folder.tensorboard, settings.seed)
     except Exception as error:  # figures are not worth the metrics
         _logger.warning("figures failed: %s", evaluation.in_one_line(error))
         return ["figures"]

@@ -466,32 +466,3 @@ def test_all_three_metrics_of_a_long_run_fit_an_ordinary_terminal(clock, capsys,
     run_progress(clock, 0.01, steps=12, first=90_000, **settings)
     line = drawn_lines(capsys.readouterr().out)[-1].rstrip()
     assert line.endswith("left: rec 12.3 kl 12.3 kl_fake 12.3")
-
-
-# TensorBoard ----------------------------------------------------------------------------------------
-
-
-def events(folder):
-    """`{tag: {step: value}}` of all summaries below `folder`."""
-    found = {}
-    for path in folder.rglob("events.*"):
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
-            for value in event.summary.value:  # one a step
-                found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
-    return found
-
-
-def test_tensorboard_gets_losses_all_rates_and_images(tmp_path):
-    image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
-    summaries = callbacks.Summaries(tmp_path, lambda: {"samples": image}, every=2)
-    rates = callbacks.LearningRates((1.0, 2.0, 4.0), (4,))
-    Recorder().run([rates, summaries], epochs=5)
-    found = events(tmp_path)
-    assert found["epoch_loss"] == dict.fromkeys(range(5), 1.0)
-    for player, rate in zip(PLAYERS, (1.0, 2.0, 4.0), strict=True):
-        expected = {epoch: rate if epoch == 0 else rate / 10 for epoch in range(5)}
-        assert found[f"learning_rate/{player}"] == pytest.approx(expected)
-    assert sorted(found["samples"]) == [1, 3]  # every second epoch
-    width, height, png = found["samples"][1]
-    assert (int(width), int(height)) == (5, 4)
-    np.testing.assert_array_equal(tf.io.decode_png(png), image)

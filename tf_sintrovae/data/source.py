@@ -56,6 +56,11 @@ class Source(abc.ABC):
         """Whether examples are images `[H, W, C]` with pixels in [0, 1]."""
         return len(self.shape) == 3
 
+    @property
+    def value_limits(self) -> tuple[float, float] | None:
+        """Limits to which decoded values are clipped: those of pixels for images."""
+        return (0.0, 1.0) if self.is_image else None
+
     @abc.abstractmethod
     def steps_per_epoch(self, batch_size: int) -> int:
         """Number of full batches in an epoch (an endless stream counts 100)."""

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from tf_sintrovae.training import divergence, history
 from tf_sintrovae.training.averaging import WeightAverage
@@ -272,30 +270,3 @@ class History(keras.callbacks.Callback):
         values = {name: float(value) for name, value in (logs or {}).items()}
         line = {"epoch": epoch + 1, "step": int(self.model.step.numpy()), "stage": self.model.stage}
         history.append(self._path, line | values)
-
-
-class Summaries(keras.callbacks.TensorBoard):
-    """Scalars, all three learning rates, and images for TensorBoard.
-
-    Args:
-        folder: folder of the event files.
-        draw: function that gives named images [H, W, 3] uint8 of the model as it is.
-        every: number of epochs between images.
-    """
-
-    def __init__(self, folder: pathlib.Path, draw: Callable[[], dict[str, np.ndarray]], every: int):
-        super().__init__(str(folder), write_graph=False, write_steps_per_second=False)
-        self._draw = draw
-        self._every = every
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Writes the scalars, and the images if it is time."""
-        super().on_epoch_end(epoch, logs)
-        with self._train_writer.as_default(step=epoch):
-            for name, optimizer in zip(
-                ("encoder", "decoder", "prior"), self.model.optimizers, strict=True
-            ):
-                tf.summary.scalar(f"learning_rate/{name}", optimizer.learning_rate.value)
-            if (epoch + 1) % self._every == 0:
-                for name, image in self._draw().items():
-                    tf.summary.image(name, image[np.newaxis])

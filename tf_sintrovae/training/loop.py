@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_sintrovae import build, objectives, plots
@@ -16,7 +17,12 @@ from tf_sintrovae.data.sources import pipelines
 from tf_sintrovae.errors import UserError
 from tf_sintrovae.files import user_path
 from tf_sintrovae.model import SoftIntroVAE
+from tf_sintrovae.monitoring.prior_use import PriorObserver
+from tf_sintrovae.monitoring.profile import Profile
+from tf_sintrovae.monitoring.projector import write_projection
+from tf_sintrovae.monitoring.summaries import Summaries
 from tf_sintrovae.network_checks import has_batch_norm
+from tf_sintrovae.serving.servable import Servable
 from tf_sintrovae.training import (
     callbacks,
     followers,
@@ -309,9 +315,12 @@ def _callbacks(
         figures = plots.TrainingFigures(model, source, config.seed)
         records = [
             callbacks.History(workdir.history),
-            callbacks.Summaries(workdir.tensorboard, figures, every=max(1, config.epochs // 20)),
+            _summaries(config, source, workdir, model, figures),
             progress.Progress(config.batch_size, schedule.total, steps_per_epoch),
         ]
+        if config.profile_steps:
+            first, last = config.profile_steps
+            records.append(Profile(workdir.profile, first, last, config.batch_size))
         reports = [
             live_report.LiveReport(
                 live_report.Reporter(workdir.root),
@@ -331,6 +340,29 @@ def _callbacks(
         *([callbacks.EndTogether(group.any)] if config.early_stop_epochs else []),
         *reports,
     ]
+
+
+def _summaries(
+    config: Config,
+    source: Source,
+    workdir: Workdir,
+    model: SoftIntroVAE,
+    draw: Callable[[], dict[str, np.ndarray]],
+) -> Summaries:
+    """What TensorBoard shows of the training."""
+
+    def project() -> None:
+        signatures = Servable(model, source.value_limits).signatures
+        write_projection(signatures, source, workdir.tensorboard, config.seed)
+
+    return Summaries(
+        workdir.tensorboard,
+        draw,
+        PriorObserver(model, source, config.seed),
+        project,
+        config.batch_size,
+        config.epochs,
+    )
 
 
 def validation_batches(source: Source, batch_size: int) -> tf.data.Dataset:

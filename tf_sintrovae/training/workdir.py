@@ -49,6 +49,7 @@ CHANGEABLE = {
     "checkpoint_seconds",
     "on_nonfinite",
     "max_rollbacks",
+    "profile_steps",
     "overwrite",
 }
 # Settings that it may change for its rest, once it has diverged: they neither alter what there is to train
@@ -89,8 +90,18 @@ class Workdir:
 
     @property
     def tensorboard(self) -> pathlib.Path:
-        """TensorBoard's event files."""
+        """What TensorBoard shows of the training; its subfolders are runs of their own."""
         return self.root / "tensorboard"
+
+    @property
+    def tensorboard_results(self) -> pathlib.Path:
+        """What TensorBoard shows of settings, final metrics and figures."""
+        return self.tensorboard / "results"
+
+    @property
+    def profile(self) -> pathlib.Path:
+        """What TensorBoard shows of `profile_steps`."""
+        return self.tensorboard / "profile"
 
     @property
     def figures(self) -> pathlib.Path:
@@ -257,7 +268,10 @@ def _tidy(workdir: Workdir) -> None:
     """Repairs and removes what a killed process may have left half done."""
     for export in (workdir.saved_model, workdir.saved_model_best):
         recover_folder(export)
-    for folder in (workdir.root, workdir.figures, workdir.root / file_names.SNAPSHOTS):
+    for folder in (
+        *(workdir.root, workdir.figures, workdir.root / file_names.SNAPSHOTS),
+        *(workdir.tensorboard, workdir.tensorboard_results),
+    ):
         remove_leftovers(folder)
 
 

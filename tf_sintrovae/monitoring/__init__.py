@@ -1,0 +1,1 @@
+"""What TensorBoard shows of a run: scalars, histograms, pictures, latents, settings and metrics."""
