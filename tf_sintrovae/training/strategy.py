@@ -139,11 +139,15 @@ def training_batches(
 
 @functools.cache
 def _untune_copies() -> None:
-    """Has strategies copy batches to devices by pipelines that are not tuned (see `pipelines.untuned`)."""
-    create = multi_device_iterator_ops._create_device_dataset
-    multi_device_iterator_ops._create_device_dataset = lambda *arguments: pipelines.untuned(
-        create(*arguments)
-    )
+    """Has strategies copy batches to devices by pipelines that are not tuned (see `pipelines.untuned`).
+
+    Where a later TensorFlow makes them elsewhere, it tunes them as before.
+    """
+    create = getattr(multi_device_iterator_ops, "_create_device_dataset", None)
+    if create is not None:
+        multi_device_iterator_ops._create_device_dataset = lambda *arguments: pipelines.untuned(
+            create(*arguments)
+        )
 
 
 def _strategy(name: str) -> tf.distribute.Strategy:
