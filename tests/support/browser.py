@@ -9,7 +9,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-_FLAGS = (
+# However it is driven.
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -19,6 +20,9 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+)
+_FLAGS = (
+    *FLAGS,
     "--enable-logging=stderr",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )

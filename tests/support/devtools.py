@@ -22,15 +22,7 @@ import PIL.Image
 from tests.support import browser
 
 _FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
+    *browser.FLAGS,
     # The projector draws with WebGL, which needs a processor's where there is no graphics card.
     "--use-gl=angle",
     "--use-angle=swiftshader",
