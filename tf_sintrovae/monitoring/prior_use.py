@@ -29,16 +29,6 @@ class PriorUse(NamedTuple):
     log_variances: np.ndarray
     responsibilities: np.ndarray
 
-    @property
-    def inactive(self) -> int:
-        """Number of components with a weight under 1/K²."""
-        return int(np.sum(self.weights < 1.0 / len(self.weights) ** 2))
-
-    @property
-    def inactive_by_responsibility(self) -> int:
-        """Number of components with a mean responsibility under 1/K²."""
-        return int(np.sum(self.responsibilities.mean(axis=0) < 1.0 / len(self.weights) ** 2))
-
 
 class PriorObserver:
     """Takes the state of a model's prior.

@@ -14,6 +14,7 @@ from tensorboard.plugins.histogram import metadata as histograms
 from tensorboard.plugins.image import metadata as images
 from tensorboard.util import tensor_util
 
+from tf_sintrovae.evaluation.metrics.components import component_use
 from tf_sintrovae.monitoring import event_files, names
 from tf_sintrovae.monitoring.event_files import EventFile, Value
 from tf_sintrovae.monitoring.prior_use import PriorUse
@@ -133,6 +134,7 @@ class Summaries(keras.callbacks.Callback):
 
 def prior_values(use: PriorUse) -> list[Value]:
     """Histograms of a prior, and the numbers of its inactive components."""
+    counts = component_use(use.responsibilities.mean(axis=0), use.weights)
     return [
         event_files.histogram(names.WEIGHTS, use.weights, "weights of the components"),
         event_files.histogram(
@@ -145,10 +147,10 @@ def prior_values(use: PriorUse) -> list[Value]:
             use.responsibilities,
             "responsibilities of all components for test examples: 0 and 1 where each has one",
         ),
-        event_files.scalar(names.INACTIVE, use.inactive, "weight under 1/K²"),
+        event_files.scalar(names.INACTIVE, counts["inactive_components"], "weight under 1/K²"),
         event_files.scalar(
             names.INACTIVE_BY_RESPONSIBILITY,
-            use.inactive_by_responsibility,
+            counts["inactive_components_by_responsibility"],
             "mean responsibility for test examples under 1/K²",
         ),
     ]
