@@ -209,9 +209,10 @@ class SoftIntroVAE(keras.Model):
             values |= self.decoder_prior_step(x, posterior, noise.decoder_player())
         self.step.assign_add(1)
         self._share_stop_request()
-        means = {name: tf.reduce_mean(values[name]) for name in STAGE_METRICS[self.stage]}
-        self.diverged.assign(note_divergence(self.diverged.value, self.step.value, means))
-        return update_means(self._trackers, means, tf.shape(x)[0])
+        with tf.name_scope("metrics"):
+            means = {name: tf.reduce_mean(values[name]) for name in STAGE_METRICS[self.stage]}
+            self.diverged.assign(note_divergence(self.diverged.value, self.step.value, means))
+            return update_means(self._trackers, means, tf.shape(x)[0])
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The VAE loss and its terms on a batch, in inference mode."""
@@ -266,13 +267,15 @@ class SoftIntroVAE(keras.Model):
             "encoder": Player(self.encoder, self.encoder_optimizer),
             "decoder": Player(self.decoder, self.decoder_optimizer),
         }
-        return update_players(
-            compute,
-            [players[name] for name in names if name != "prior"],
-            self.prior,
-            self.encoder,
-            self.prior_optimizer if "prior" in names else None,
-        )
+        # TensorBoard's graph and profile show the name.
+        with tf.name_scope("_".join((*names, "step"))):
+            return update_players(
+                compute,
+                [players[name] for name in names if name != "prior"],
+                self.prior,
+                self.encoder,
+                self.prior_optimizer if "prior" in names else None,
+            )
 
     def _share_stop_request(self) -> None:
         """A request that reaches one replica reaches all, at the same step."""
