@@ -189,3 +189,21 @@ def test_a_divergence_is_told_by_both(tmp_path):
         assert each.returncode == 2, each
         assert "training diverged at step" in each.stderr
         assert "Traceback" not in each.stderr
+
+
+@pytest.mark.slow
+def test_both_go_back_to_the_same_checkpoint(tmp_path):
+    """Weights by which the decoder's loss, and none before, is beyond float32, however low the rates."""
+    folder = tmp_path / "run"
+    more = ("--beta_rec=1e10", "--gamma_r=1e30", "--on_nonfinite=rollback", "--max_rollbacks=2")
+    for each in train_on_workers(2, *FLAGS, f"--workdir={folder}", *more):
+        assert each.returncode == 2, each
+        assert "diverged at step 10: decoder_loss not finite; 2 rollbacks did not" in each.stderr
+        assert "Traceback" not in each.stderr
+    rollbacks = [
+        event
+        for event in history.read_events(folder / "history.jsonl")
+        if event["event"] == "rollback"
+    ]
+    assert [(event["step"], event["to"]) for event in rollbacks] == [(10, 9)] * 2
+    assert [event["rate_factor"] for event in rollbacks] == [0.5, 0.25]
