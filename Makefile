@@ -41,7 +41,7 @@ lint: .venv/installed
 # Reads the sources without importing them; nothing in the pages comes from elsewhere.
 docs: .venv/installed-docs
 	$(BIN)/python -m mkdocs build --strict --quiet
-	@echo build/site/index.html
+	@echo "build/site/index.html; its search needs a server: python -m http.server --directory build/site"
 
 .venv/installed-docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
