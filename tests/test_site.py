@@ -30,7 +30,7 @@ class Page(html.parser.HTMLParser):
         for name, value in attributes:
             if name in ("id", "name"):
                 self.identifiers.add(value)
-            elif (tag, name) in FETCHED:
+            elif (tag, name) in FETCHED and not value.startswith("data:"):  # in the page itself
                 self.fetched.add(value)
             elif (tag, name) == ("a", "href") and value:
                 self.links.add(value)
