@@ -15,7 +15,9 @@ def test_the_graph_and_a_profile_of_the_steps_are_recorded_once(tmp_path):
     folder = tmp_path / "run" / "tensorboard" / "profile"
     assert len(list(folder.rglob("*.xplane.pb"))) == 1
     graph = EventAccumulator(str(folder)).Reload().Graph()
-    assert {"encoder_decoder_prior_step", "metrics"} <= {node.name.split("/")[0] for node in graph.node}
+    assert {"encoder_decoder_prior_step", "metrics"} <= {
+        node.name.split("/")[0] for node in graph.node
+    }
     assert model.step.numpy() == state
     assert_same_state(tmp_path / "run", final_state(tmp_path / "plain"))
 
