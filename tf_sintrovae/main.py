@@ -213,14 +213,15 @@ def _best_metric(
         UserError: a metric that does not suit the data.
     """
     from tf_sintrovae.evaluation import single
-    from tf_sintrovae.serving import export
+    from tf_sintrovae.serving.servable import LiveServable
 
     if settings.best_metric is None:
         return None
     measure = single.single_metric(
         source, settings.best_metric, settings.seed, settings.eval_images
     )
-    return lambda model: measure(export.Servable(model, source.value_limits))
+    servable = LiveServable(source.value_limits)
+    return lambda model: measure(servable(model))
 
 
 def _export_best(

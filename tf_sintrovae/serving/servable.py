@@ -44,10 +44,37 @@ class Servable(tf.Module):
         prior = (self._loc, self._logvar, self._log_weights)
         self._functions = _Functions(model, prior, clip_images).compile()
 
+    def update(self, model: SoftIntroVAE) -> None:
+        """Takes the prior's parameters anew from the model, which is the one it was made of."""
+        loc, logvar, logits = model.prior.parameters(model.encoder)
+        self._loc.assign(loc)
+        self._logvar.assign(logvar)
+        self._log_weights.assign(tf.nn.log_softmax(logits))
+
     @property
     def signatures(self) -> Mapping[str, Callable[..., Outputs]]:
         """The functions by name, called with keyword arguments as those of a loaded SavedModel."""
         return dict(self._functions)
+
+
+class LiveServable:
+    """The servable of one model in training, as it is at each call; its functions are traced once.
+
+    Args:
+        clip_images: as `Servable` has it.
+    """
+
+    def __init__(self, clip_images: tuple[float, float] | None = None) -> None:
+        self._clip_images = clip_images
+        self._servable: Servable | None = None
+
+    def __call__(self, model: SoftIntroVAE) -> Servable:
+        """The servable, valid until the next call."""
+        if self._servable is None:
+            self._servable = Servable(model, self._clip_images)
+        else:
+            self._servable.update(model)
+        return self._servable
 
 
 class _Functions:

@@ -22,7 +22,7 @@ from tf_sintrovae.monitoring.profile import Profile
 from tf_sintrovae.monitoring.projector import write_projection
 from tf_sintrovae.monitoring.summaries import Summaries
 from tf_sintrovae.network_checks import has_batch_norm
-from tf_sintrovae.serving.servable import Servable
+from tf_sintrovae.serving.servable import LiveServable
 from tf_sintrovae.training import (
     callbacks,
     followers,
@@ -351,8 +351,10 @@ def _summaries(
 ) -> Summaries:
     """What TensorBoard shows of the training."""
 
+    servable = LiveServable(source.value_limits)
+
     def project() -> None:
-        signatures = Servable(model, source.value_limits).signatures
+        signatures = servable(model).signatures
         write_projection(signatures, source, workdir.tensorboard, config.seed)
 
     return Summaries(
