@@ -46,7 +46,7 @@ LOSS_SECONDS = 60.0
 
 
 def gradients_of_two(folder, names):
-    """What each of two workers finds, by `NETWORKS-PRIOR:STAGE`."""
+    """What each of two workers finds, by `NETWORKS-PRIOR:STAGE:DTYPE`."""
     program = (sys.executable, "-m", "tests.support.gradients")
     files = [folder / f"worker{index}.npz" for index in range(2)]
     for ended in run_workers([(*program, str(file), *names) for file in files], 580.0):
@@ -59,21 +59,22 @@ def assert_gradients_of_one_process(folder, names):
     for name in names:
         for a, b in zip(first[name][0], second[name][0], strict=True):
             np.testing.assert_array_equal(a, b)
-        case, stage = name.split(":")
-        worst = assert_same_gradients(Case(*case.split("-", 1)), stage, first[name])
+        case, stage, dtype = name.split(":")
+        worst = assert_same_gradients(Case(*case.split("-", 1)), stage, first[name], dtype)
         print(f"\n{name}: {worst:.1e}")
 
 
 def test_two_workers_give_the_gradients_of_one_process(tmp_path):
     """In the stage with all players, on the same global batch and noise, regulariser on."""
-    assert_gradients_of_one_process(tmp_path, ["points-mixture:introspective"])
+    assert_gradients_of_one_process(tmp_path, ["points-mixture:introspective:float64"])
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("stage", ["vae", "introspective"])
-def test_they_do_for_every_prior_and_for_images(stage, tmp_path):
+def test_they_do_for_every_prior_and_for_images(stage, dtype, tmp_path):
     """Images with synchronised batch norm."""
-    assert_gradients_of_one_process(tmp_path, [f"{case}:{stage}" for case in CASES])
+    assert_gradients_of_one_process(tmp_path, [f"{case}:{stage}:{dtype}" for case in CASES])
 
 
 def start_two(folder, *more):
