@@ -31,7 +31,9 @@ def two_replicas():
     [
         ("points", "vae", "float32"),
         ("points", "introspective", "float32"),
-        ("small_images", "vae", "float64"),
+        ("small_images", "vae", "float32"),
+        ("small_images", "introspective", "float32"),
+        pytest.param("small_images", "vae", "float64", marks=pytest.mark.slow),
         pytest.param("small_images", "introspective", "float64", marks=pytest.mark.slow),
     ],
 )

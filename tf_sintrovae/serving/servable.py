@@ -30,12 +30,10 @@ class Servable(tf.Module):
 
     def __init__(self, model: SoftIntroVAE, clip_images: tuple[float, float] | None = None) -> None:
         super().__init__(name="soft_intro_vae")
-        loc, logvar, logits = model.prior.parameters(model.encoder)
+        loc, logvar, log_weights = _prior(model)
         self._loc = tf.Variable(loc, trainable=False, name="prior_loc")
         self._logvar = tf.Variable(logvar, trainable=False, name="prior_logvar")
-        self._log_weights = tf.Variable(
-            tf.nn.log_softmax(logits), trainable=False, name="prior_log_weights"
-        )
+        self._log_weights = tf.Variable(log_weights, trainable=False, name="prior_log_weights")
         # Held as plain variables: holding the Keras models would store every weight a second time.
         self._network_variables = [
             variable.value for variable in (*model.encoder.variables, *model.decoder.variables)
@@ -46,15 +44,20 @@ class Servable(tf.Module):
 
     def update(self, model: SoftIntroVAE) -> None:
         """Takes the prior's parameters anew from the model, which is the one it was made of."""
-        loc, logvar, logits = model.prior.parameters(model.encoder)
-        self._loc.assign(loc)
-        self._logvar.assign(logvar)
-        self._log_weights.assign(tf.nn.log_softmax(logits))
+        held = (self._loc, self._logvar, self._log_weights)
+        for variable, value in zip(held, _prior(model), strict=True):
+            variable.assign(value)
 
     @property
     def signatures(self) -> Mapping[str, Callable[..., Outputs]]:
         """The functions by name, called with keyword arguments as those of a loaded SavedModel."""
         return dict(self._functions)
+
+
+def _prior(model: SoftIntroVAE) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A model's prior as it is: `loc`, `logvar` [K, L] and `log_weights` [K]."""
+    loc, logvar, logits = model.prior.parameters(model.encoder)
+    return loc, logvar, tf.nn.log_softmax(logits)
 
 
 class LiveServable:
