@@ -1,6 +1,7 @@
 """Settings for the whole test run, made before TensorFlow is imported."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -14,7 +15,11 @@ import tensorflow as tf
 
 
 def pytest_configure():
-    """Makes two logical CPUs, for the tests of replicas; they must exist before any device is used."""
+    """Makes two logical CPUs, for the tests of replicas; they must exist before any device is used.
+
+    A shell's background jobs begin with SIGINT ignored, and so would the commands that tests interrupt.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 

@@ -17,7 +17,6 @@ CUT = (
 WIDTHS = dict.fromkeys(("digits", "mnist", "fmnist", "fmnist_small"), "4,4") | dict.fromkeys(
     ("cifar10", "patches"), "4,4,4"
 )
-QUICK = ("digits", "rings")  # of images and of the plane, in the fast suite
 
 
 def write_data(preset: str, folder) -> None:
@@ -31,7 +30,7 @@ def write_data(preset: str, folder) -> None:
 @pytest.mark.parametrize(
     "preset",
     [
-        preset if preset in QUICK else pytest.param(preset, marks=pytest.mark.slow)
+        preset if preset == "rings" else pytest.param(preset, marks=pytest.mark.slow)
         for preset in flag_files.names()
     ],
 )

@@ -79,26 +79,24 @@ def test_signals_save_within_the_epoch_and_the_run_ends_bit_identical(
 
 
 def test_killed_between_two_checkpoints_the_run_ends_bit_identical(tmp_path):
+    """kill -9 in the second stage, two steps after a checkpoint, which is damaged, too."""
     trained_apart(tmp_path / "straight", **PLANE)
-    assert "ckpt-12 cannot be read" in killed_twice(tmp_path / "run", PLANE)
+    assert "ckpt-12 cannot be read" in killed_and_damaged(tmp_path / "run", **PLANE)
     assert_same_state(tmp_path / "run", final_state(tmp_path / "straight"))
 
 
 @pytest.mark.slow
-def test_killed_between_two_checkpoints_batch_norm_goes_on_bit_identical(tmp_path):
-    """The same with images, for the statistics of batch norm."""
+def test_killed_in_both_stages_batch_norm_goes_on_bit_identical(tmp_path):
+    """The same with images, for the statistics of batch norm, after a kill in the first stage."""
     trained_apart(tmp_path / "straight")
-    killed_twice(tmp_path / "run", {})
+    killed_at(5, tmp_path / "run")
+    assert final_step(tmp_path / "run") == 3
+    killed_and_damaged(tmp_path / "run")
     assert_same_state(tmp_path / "run", final_state(tmp_path / "straight"))
 
 
-def killed_twice(folder, changes):
-    """kill -9 in either stage, two steps after a checkpoint; the second time that one is damaged, too.
-
-    Every part trains in a process of its own, as users train.
-    """
-    killed_at(5, folder, **changes)
-    assert final_step(folder) == 3
+def killed_and_damaged(folder, **changes):
+    """Every part trains in a process of its own, as users train."""
     killed_at(14, folder, **changes)
     assert final_step(folder) == 12
     (folder / "checkpoints" / "ckpt-12.data-00000-of-00001").write_bytes(b"damaged")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_sintrovae.evaluation.metrics import components
 from tf_sintrovae.files import write_atomically
 from tf_sintrovae.reporting.file_names import COMPONENTS
 
@@ -16,7 +17,7 @@ _BLOCK = 2**22  # responsibilities that are held at once
 
 
 def component_use(log_weights: np.ndarray, shares: np.ndarray) -> dict[str, Any]:
-    """Summarises weights and responsibilities; a component is inactive with less than 1/K² of either.
+    """Summarises weights and responsibilities; inactive are the components that the metrics call so.
 
     Args:
         log_weights: [K] logarithms of the components' weights.
@@ -29,11 +30,11 @@ def component_use(log_weights: np.ndarray, shares: np.ndarray) -> dict[str, Any]
     """
     weights, mean = np.exp(np.asarray(log_weights, np.float64)), shares.sum(axis=0)
     heaviest = np.argsort(-weights, kind="stable")[:_MOST]
-    limit = 1.0 / len(weights) ** 2
+    counts = components.component_use(mean, weights)
     use: dict[str, Any] = {
         "num_components": len(weights),
-        "inactive": int(np.sum(weights < limit)),
-        "inactive_by_responsibility": int(np.sum(mean < limit)),
+        "inactive": int(counts["inactive_components"]),
+        "inactive_by_responsibility": int(counts["inactive_components_by_responsibility"]),
         "components": heaviest.tolist(),
         "weights": _rounded(weights[heaviest]),
         "responsibilities": _rounded(mean[heaviest]),
