@@ -84,7 +84,7 @@ def run(
     distribution = strategy.choose_strategy(settings)
     print(strategy.describe(distribution), flush=True)
     source = _load_data(settings, folder, open_settings)
-    model = _train(settings, folder, source, distribution)
+    model = _train(settings, folder, source, distribution, reporter)
     _use(settings, folder, source, model, reporter)
 
 
@@ -129,7 +129,7 @@ def run_worker(
                 if folder is not None:
                     folder.check_data(fingerprint)
             workers.require_equal("training data", fingerprint)
-            model = _train(settings, folder, source, distribution)
+            model = _train(settings, folder, source, distribution, reporter)
         if folder is not None:
             _use(settings, folder, source, model, reporter)
         else:
@@ -189,6 +189,7 @@ def _train(
     folder: "Workdir | None",
     source: "Source",
     distribution: "tf.distribute.Strategy",
+    reporter: "Reporter | None",
 ) -> "SoftIntroVAE":
     """Trains to the end, or ends the program where the user stops it."""
     from tf_sintrovae.training import callbacks, loop
@@ -196,7 +197,7 @@ def _train(
     start = time.monotonic()
     try:
         measure = _best_metric(settings, source)
-        model = loop.train(settings, source, folder, measure, distribution)
+        model = loop.train(settings, source, folder, measure, distribution, reporter)
     except callbacks.Stopped as stopped:
         print(f"{stopped}; a checkpoint is saved, the same command continues from it")
         sys.exit(STOPPED_EXIT_CODE)

@@ -61,11 +61,12 @@ def run(folder, **settings):
         main.run(config, opened)
 
 
-def trained(folder, measure=None, **changes):
+def trained(folder, measure=None, reporter=None, **changes):
     """Runs the tiny experiment in `folder`, `measure` as its best metric; returns the model."""
     config = dataclasses.replace(TINY, workdir=str(folder), **changes)
     with workdir.open_workdir(config) as opened:
-        return loop.train(config, registry.load(config.dataset), opened, measure)
+        source = registry.load(config.dataset)
+        return loop.train(config, source, opened, measure, reporter=reporter)
 
 
 def final_state(folder) -> dict[str, np.ndarray]:

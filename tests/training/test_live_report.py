@@ -181,7 +181,7 @@ def test_reports_after_every_step_change_nothing_in_training(tmp_path, monkeypat
     monkeypatch.setattr(Reporter, "is_due", lambda self: True)
     write = Counting(live_report.write_report)
     monkeypatch.setattr(live_report, "write_report", write)
-    trained(tmp_path / "with")
+    trained(tmp_path / "with", reporter=Reporter(tmp_path / "with"))
     assert write.count == final_step(tmp_path / "with") == 18
     assert_same_state(tmp_path / "with", final_state(tmp_path / "without"))
     names = {path.name for path in (tmp_path / "with" / "snapshots").iterdir()}

@@ -17,7 +17,7 @@ from tf_sintrovae.training.run_state import RunState
 
 _log = logging.getLogger(__name__)
 
-_FIRST_SECONDS = 20.0  # after the start of training: short runs need no report but the last
+_FIRST_SECONDS = 20.0  # after the start of the run: short runs need no report but the last
 _LEAST_SECONDS = 60.0  # between two reports
 _MOST_SHARE = 0.05  # of the time that may go into reports; the first one, which compiles, apart
 

@@ -49,6 +49,7 @@ def train(
     workdir: Workdir | None,
     measure: Callable[[SoftIntroVAE], float] | None = None,
     distribution: tf.distribute.Strategy | None = None,
+    reporter: live_report.Reporter | None = None,
 ) -> SoftIntroVAE:
     """Trains up to `config.epochs`, from the newest checkpoint on.
 
@@ -58,6 +59,7 @@ def train(
         workdir: folder that takes checkpoints, logs and figures; None on a worker that is not the chief.
         measure: function that takes `config.best_metric` of a model; needed where that is given.
         distribution: strategy of the run, if it was chosen before.
+        reporter: writer of the run's report; None for a training without one.
 
     Returns:
         The trained model, on the chief its weights averaged and its batch-norm statistics re-estimated if the
@@ -80,10 +82,13 @@ def train(
         folder = None if workdir is None else workdir.checkpoints
         checkpoints = Checkpoints(model, folder, average)
     prepare = functools.partial(_prepare, config, source, model, average)
-    around = [] if average is None else [callbacks.AverageWeights(average, checkpoints.state)]
+    around: list[keras.callbacks.Callback] = []
+    if average is not None:
+        around.append(callbacks.AverageWeights(average, checkpoints.state))
     best = _keep_best(config, workdir, model, checkpoints.state, measure, prepare)
     # Outside of the scope, in which every new variable would be one that all workers make together.
-    _fit(config, source, workdir, model, checkpoints, distribution, [*around, *best])
+    around += best
+    _fit(config, source, workdir, model, checkpoints, distribution, around, reporter)
     if workdir is not None:
         prepare()
     return model
@@ -140,6 +145,7 @@ def _fit(
     checkpoints: Checkpoints,
     distribution: tf.distribute.Strategy,
     watching: Sequence[keras.callbacks.Callback],
+    reporter: live_report.Reporter | None,
 ) -> None:
     """Restores, and trains until the end; after a divergence, from the last checkpoint on if asked for."""
     steps_per_epoch = _steps_per_epoch(config, source)
@@ -159,7 +165,7 @@ def _fit(
     if group.any(over):
         return
     around = _callbacks(
-        config, source, workdir, checkpoints, schedule, steps_per_epoch, model, group
+        config, source, workdir, checkpoints, schedule, steps_per_epoch, model, group, reporter
     )
     around[1:1] = watching  # what they find is recorded by those that follow
     validation = validation_batches(source, config.batch_size) if config.validation else None
@@ -303,6 +309,7 @@ def _callbacks(
     steps_per_epoch: int,
     model: SoftIntroVAE,
     group: Workers,
+    reporter: live_report.Reporter | None,
 ) -> list[keras.callbacks.Callback]:
     rates = callbacks.LearningRates(
         build.learning_rates(config),
@@ -321,16 +328,17 @@ def _callbacks(
         if config.profile_steps:
             first, last = config.profile_steps
             records.append(Profile(workdir.profile, first, last, config.batch_size))
-        reports = [
-            live_report.LiveReport(
-                live_report.Reporter(workdir.root),
-                workdir.root,
-                Snapshots(model, source, figures, config.seed).take,
-                checkpoints.state,
-                config.batch_size,
-                schedule.total,
+        if reporter is not None:
+            reports.append(
+                live_report.LiveReport(
+                    reporter,
+                    workdir.root,
+                    Snapshots(model, source, figures, config.seed).take,
+                    checkpoints.state,
+                    config.batch_size,
+                    schedule.total,
+                )
             )
-        ]
     return [
         # First: nothing below may record what is not finite. Several workers look at the same steps.
         callbacks.StopOnDivergence(0.0 if group.several else 1.0),
