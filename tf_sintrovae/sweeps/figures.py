@@ -105,6 +105,7 @@ def _draw_metric(axes: Axes, table: Table, values: Values, column: int) -> None:
     axes.set_ylim(len(table.rows) - 0.5, -0.5)
     axes.set_title(name + _ARROWS.get(direction, ""), fontsize=8)
     axes.tick_params(axis="x", labelsize=7)
+    axes.locator_params(axis="x", nbins=4)  # more would run into each other
 
 
 def _pictures(
