@@ -73,6 +73,11 @@ def test_a_table_by_hand():
     )
 
 
+def test_what_rounding_leaves_of_equal_values_is_zero():
+    assert tables.cell(Estimate(-2.8e-17, -5.6e-17, 0.1, 2), 2) == "0 [0, 0.1] (n=2)"
+    assert tables.cell(Estimate(9.06e-8, 9.05e-8, 9.07e-8, 2), 2).startswith("9.06e-08 [9.05e-08")
+
+
 def test_the_best_is_marked_by_direction_and_ties_are_shared():
     values = {"a-seed0": (1.0, 1.0), "b-seed0": (1.0, 2.0)}
     made = [{"job": name, "score": s, "gain": g, "size": g} for name, (s, g) in values.items()]

@@ -38,11 +38,16 @@ def cell(value: Estimate | None, num_seeds: int) -> str:
     """A mean, its interval and the number of seeds, `2 of 5` where some are missing."""
     if value is None:
         return MISSING
-    interval = "" if math.isnan(value.low) else f" [{value.low:.4g}, {value.high:.4g}]"
+    interval = "" if math.isnan(value.low) else f" [{_digits(value.low)}, {_digits(value.high)}]"
     count = str(value.num_seeds)
     if value.num_seeds < num_seeds:
         count += f" of {num_seeds}"
-    return f"{value.mean:.4g}{interval} (n={count})"
+    return f"{_digits(value.mean)}{interval} (n={count})"
+
+
+def _digits(value: float) -> str:
+    """Four digits; 0 for what differences of equal values leave by rounding."""
+    return f"{round(value, 15) + 0.0:.4g}"
 
 
 def _grid(
