@@ -165,7 +165,8 @@ def state_value(folder, name):
     return final_state(folder)[f"state/{name}/.ATTRIBUTES/VARIABLE_VALUE"]
 
 
-@pytest.mark.parametrize("precision", [pytest.param("bfloat16", marks=pytest.mark.slow), "float16"])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_trains_resumes_and_exports(precision, tmp_path):
     """Loss scales are part of the checkpoint; what is exported speaks float32."""
     settings = {"mixed_precision": precision, "epochs": 3, "vae_epochs": 1, "batch_size": 16}
