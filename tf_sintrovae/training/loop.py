@@ -82,13 +82,11 @@ def train(
         folder = None if workdir is None else workdir.checkpoints
         checkpoints = Checkpoints(model, folder, average)
     prepare = functools.partial(_prepare, config, source, model, average)
-    around: list[keras.callbacks.Callback] = []
-    if average is not None:
-        around.append(callbacks.AverageWeights(average, checkpoints.state))
+    around = [] if average is None else [callbacks.AverageWeights(average, checkpoints.state)]
     best = _keep_best(config, workdir, model, checkpoints.state, measure, prepare)
+    watching = [*around, *best]
     # Outside of the scope, in which every new variable would be one that all workers make together.
-    around += best
-    _fit(config, source, workdir, model, checkpoints, distribution, around, reporter)
+    _fit(config, source, workdir, model, checkpoints, distribution, watching, reporter)
     if workdir is not None:
         prepare()
     return model
