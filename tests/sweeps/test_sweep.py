@@ -27,7 +27,7 @@ COUNTS = {
     "mnist_small": {4: 1},
     "fmnist_small": {5: 1},
     "cifar10_small": {4: 1},
-    "digits_small": {30: 1},
+    "digits_small": {40: 1},
 }
 
 
