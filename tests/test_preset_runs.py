@@ -27,13 +27,8 @@ def write_data(preset: str, folder) -> None:
         samples.write_cifar_binary(folder, batch_size=80)
 
 
-@pytest.mark.parametrize(
-    "preset",
-    [
-        preset if preset == "rings" else pytest.param(preset, marks=pytest.mark.slow)
-        for preset in flag_files.names()
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", flag_files.names())
 def test_a_preset_trains_exports_and_is_measured(preset, tmp_path):
     write_data(preset, tmp_path / "data")
     arguments = [f"--preset={preset}", *CUT, f"--workdir={tmp_path / 'run'}"]

@@ -67,6 +67,7 @@ def test_the_least_value_is_kept_with_the_model_that_had_it_and_training_is_not_
     assert [row["jsd_nats"] for row in rows] == list(script.values)
 
 
+@pytest.mark.slow
 def test_over_two_replicas_the_same_is_measured_kept_and_validated(tmp_path):
     """Validation beside it gives what one device gives for the last weights."""
     script = Script(5.0, 4.0, 3.0, 1.0, 2.0, 1.0)
