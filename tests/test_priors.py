@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tests.support.cases import LATENT_DIM, NUM_COMPONENTS, PRIORS, Case
+from tests.support.cases import LATENT_DIM, NUM_COMPONENTS, PRIORS, Case, data
 from tf_sintrovae.priors import (
     MixturePrior,
     StandardNormalPrior,
@@ -120,6 +120,22 @@ def test_vamp_prior_is_the_posteriors_at_its_pseudo_inputs():
     np.testing.assert_allclose(loc, mean, rtol=1e-6)
     np.testing.assert_allclose(logvar, expected_logvar, rtol=1e-6)
     np.testing.assert_array_equal(logits, np.zeros(NUM_COMPONENTS))
+
+
+def test_vamp_prior_is_the_trained_one_in_inference_mode_and_keeps_the_moving_statistics():
+    case = Case("images", "vamp")
+    model = case.model()
+    for _ in range(3):  # brings the moving statistics away from those of the pseudo-inputs
+        model.encoder(3.0 + data(case.shape, 8, seed=2), training=True)
+    before = [v.numpy() for v in model.encoder.non_trainable_variables]
+    measured = model.prior.parameters(model.encoder)
+    for variable, value in zip(model.encoder.non_trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    trained = model.prior.parameters(model.encoder, training=True)
+    np.testing.assert_allclose(measured.loc, trained.loc, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(measured.logvar, trained.logvar, rtol=1e-5, atol=1e-6)
+    by_moving_statistics = model.encoder(model.prior.pseudo_inputs.value, training=False)[0]
+    assert np.abs(by_moving_statistics - trained.loc).max() > 0.01
 
 
 def test_vamp_prior_holds_no_weight_of_the_encoder_and_asks_for_it():

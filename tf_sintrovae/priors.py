@@ -83,7 +83,7 @@ class Prior(keras.layers.Layer, abc.ABC):
 
         Args:
             encoder: encoder of the model; needed by the VampPrior.
-            training: whether batch norm is in training mode in the encoder pass.
+            training: whether the encoder pass, if there is one, counts in batch norm's moving statistics.
         """
 
     def from_parameters(self, parameters: MixtureParameters) -> tfd.Distribution:
@@ -91,7 +91,7 @@ class Prior(keras.layers.Layer, abc.ABC):
         return DiagonalGaussianMixture(*parameters)
 
     def distribution(self, encoder: keras.Model | None = None) -> tfd.Distribution:
-        """The prior as a TFP distribution over z [L], in inference mode."""
+        """The prior as a TFP distribution over z [L]; batch norm keeps its moving statistics."""
         return self.from_parameters(self.parameters(encoder))
 
     def hand_over(self, encoder: keras.Model) -> None:
@@ -175,13 +175,17 @@ class VampPrior(Prior):
     def parameters(
         self, encoder: keras.Model | None = None, training: bool = False
     ) -> MixtureParameters:
-        """The posteriors at the pseudo-inputs, by one encoder pass of their own."""
+        """The posteriors at the pseudo-inputs, by one encoder pass of their own.
+
+        Batch norm takes the statistics of the pseudo-inputs in either mode: the moving ones are the data's,
+        and with them the prior would be another than the one that was trained.
+        """
         if encoder is None:
             raise ValueError("the VampPrior is made of the encoder's posteriors: pass the encoder")
         inputs = tf.convert_to_tensor(self.pseudo_inputs.value)
         if self.clip is not None:
             inputs = hard_clip(inputs, *self.clip)
-        loc, logvar = encoder(inputs, training=training)
+        loc, logvar = encoder(inputs, training=True) if training else _encode_alone(encoder, inputs)
         return MixtureParameters(loc, logvar, tf.convert_to_tensor(self.logits.value))
 
 
@@ -337,6 +341,15 @@ class WarmStartedMixturePrior(Prior):
     def start_introspection(self) -> None:
         """Freezes the mixture's clipping range, if the mixture is in force."""
         self.active.start_introspection()
+
+
+def _encode_alone(encoder: keras.Model, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Encodes x by its own batch-norm statistics, and leaves the moving ones as they are."""
+    trained = [tf.convert_to_tensor(v.value) for v in encoder.trainable_variables]
+    others = [tf.convert_to_tensor(v.value) for v in encoder.non_trainable_variables]
+    # A stateless call gives the new moving statistics back instead of storing them.
+    posterior, _ = encoder.stateless_call(trained, others, x, training=True)
+    return posterior
 
 
 def hard_clip(x: tf.Tensor, low: float, high: float) -> tf.Tensor:

@@ -1,7 +1,8 @@
 """A trained model as functions of tensors: the signatures of docs/evaluation.md.
 
-The prior travels as numbers (for the VampPrior, the posteriors at its pseudo-inputs), the networks as
-variables, each stored once. Images are clipped to [0, 1] on their way out. Batch norm is in inference mode.
+The prior travels as numbers, the networks as variables, each stored once. For the VampPrior the numbers are
+the posteriors at its pseudo-inputs, normalised by the statistics of these alone, as in training. Images are
+clipped to [0, 1] on their way out. Batch norm is in inference mode otherwise.
 """
 
 import math
