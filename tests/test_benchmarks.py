@@ -29,7 +29,7 @@ def test_kernels():
     assert [row["N"] for row in rows] == [40, 80]
 
 
-@pytest.mark.parametrize("stage", training_step.STAGES)
+@pytest.mark.parametrize("stage", ["vae", pytest.param("introspective", marks=pytest.mark.slow)])
 def test_training_step(stage, monkeypatch):
     monkeypatch.setattr(training_step, "SETTINGS", {"tiny": TINY})
     monkeypatch.setattr(training_step, "REPEATS", {"tiny": 1})
