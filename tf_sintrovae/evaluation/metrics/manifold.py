@@ -92,14 +92,16 @@ def _scores(
     )
     fake_radii = _squared_radii(fake, _FAKE_BALLS, track, "neighbours of samples")
     distances = _Distances(real, fake)
+    # A ball without an inside must not hold a point whose distance of zero rounding made negative.
+    real_limits, fake_limits = (np.where(r > 0.0, r, -np.inf) for r in (real_radii, fake_radii))
 
     def compare(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         squared = distances(rows)  # [rows, M]
-        within = [squared < radii[rows, None] for radii in real_radii]
+        within = [squared < limits[rows, None] for limits in real_limits]
         return (
             np.array([w.any(axis=0) for w in within]),
             np.array([np.count_nonzero(w, axis=1) for w in within]),
-            np.array([(squared < radii).any(axis=1) for radii in fake_radii]),
+            np.array([(squared < limits).any(axis=1) for limits in fake_limits]),
         )
 
     inside_real = np.zeros((len(_REAL_BALLS), len(fake)), bool)
@@ -127,30 +129,33 @@ def _squared_radii(
     """Squared distances [k, N] to the k-th nearest other example, for each k."""
     distances = _Distances(points, points)
 
-    def nearest(rows: slice) -> np.ndarray:
+    def radii(rows: slice) -> np.ndarray:
         squared = distances(rows)
-        # Exactly zero, which rounding need not leave: the example itself is the first of its neighbours.
-        squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = 0.0
-        squared.partition(neighbours, axis=1)
-        return squared[:, neighbours]
+        # The example itself is the first of its neighbours, whatever rounding makes of a distance of zero.
+        squared[np.arange(len(squared)), np.arange(rows.start, rows.stop)] = -np.inf
+        furthest = max(neighbours)
+        squared.partition(furthest, axis=1)
+        nearest = np.sort(squared[:, : furthest + 1], axis=1)
+        return np.maximum(nearest[:, neighbours], 0.0)
 
-    return np.concatenate(list(distances.map(nearest, track, stage))).T
+    return np.concatenate(list(distances.map(radii, track, stage))).T
 
 
 class _Distances:
-    """Squared distances from the rows of x [N, D] to all of y [M, D], in blocks of bounded memory."""
+    """Squared distances from the rows of x [N, D] to all of y [M, D], in blocks of bounded memory.
+
+    All of |x|² - 2 x·y + |y|² is one matrix product, of vectors with two more entries: each further pass over
+    a block would cost as much. Rounding may make a distance of zero negative.
+    """
 
     def __init__(self, x: np.ndarray, y: np.ndarray):
-        self._x, self._y = x, y
-        self._squares_x, self._squares_y = (np.einsum("nd,nd->n", v, v) for v in (x, y))
+        squares_x, squares_y = (np.einsum("nd,nd->n", v, v)[:, None] for v in (x, y))
+        self._x = np.concatenate([-2.0 * x, squares_x, np.ones_like(squares_x)], axis=1)
+        self._y = np.concatenate([y, np.ones_like(squares_y), squares_y], axis=1)
 
     def __call__(self, rows: slice) -> np.ndarray:
         """Squared distances [rows, M] of some rows."""
-        squared = self._x[rows] @ self._y.T
-        squared *= -2.0
-        squared += self._squares_x[rows, None]
-        squared += self._squares_y
-        return np.maximum(squared, 0.0, out=squared)
+        return self._x[rows] @ self._y.T
 
     def map(self, function: Callable[[slice], T], track: Track, stage: str) -> Iterator[T]:
         """Applies a function to blocks of rows, in threads."""
